@@ -1,0 +1,85 @@
+"""``clearspot``: the commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from clearspot import __version__
+from clearspot.cli import approve, doctor, keys, models, run, verify, voices
+from clearspot.errors import BadInput, ClearspotError, MachineFault
+
+app = typer.Typer(
+    help="One approved recording in; disclosed, consented and cleared ad spots in many languages out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("verify")(verify.verify)
+app.command("doctor")(doctor.doctor)
+app.add_typer(approve.app, name="approve")
+app.add_typer(voices.app, name="voices")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clearspot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command; ``main`` looks for --debug itself."""
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    sys.exit(invoke(arguments))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line and give its exit code: 0, 1, 2 or 3 (see docs/reference.md)."""
+    import click  # noqa: PLC0415
+
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    if debug:  # allowed before and after the command
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    try:
+        result = app(arguments, standalone_mode=False)
+    except ClearspotError as error:
+        problem = error
+    except click.exceptions.Exit as error:
+        return int(error.exit_code)
+    except click.ClickException as error:
+        problem = BadInput(error.format_message(), remedy="clearspot --help shows what there is.")
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        problem = MachineFault("stopped before it was finished.", remedy="Nothing half-made was kept; run it again.")
+    except Exception as error:  # noqa: BLE001  (the last net: a bug is told, not thrown at the user)
+        problem = MachineFault(
+            f"this is a bug in Clearspot: {type(error).__name__}: {error}.",
+            remedy="Run it again with --debug and report what it shows.",
+        )
+        problem.__cause__ = error
+    else:
+        return result if isinstance(result, int) else 0
+    if debug:
+        traceback.print_exception(problem)
+    if as_json:
+        typer.echo(json.dumps({"error": problem.as_json(), "exit_code": problem.exit_code}))
+    else:
+        typer.echo(f"clearspot: {problem}", err=True)
+    return problem.exit_code

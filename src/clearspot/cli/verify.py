@@ -1,0 +1,88 @@
+"""``clearspot verify``: is this file disclosed, intact, signed, and by whom?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from clearspot.gate.verify import Verification
+
+
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Deliverables, or copies of them.")],
+    trust: Annotated[
+        list[Path] | None, typer.Option(help="A folder of trust anchors, besides the project's (repeatable).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> int:
+    """Check what any copy of a deliverable proves: manifest, signer, bytes, tags and, beside it, its receipt."""
+    from clearspot.errors import BadInput  # noqa: PLC0415
+    from clearspot.gate.verify import verify as verify_file  # noqa: PLC0415
+    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.provenance.keys import load_trust  # noqa: PLC0415
+
+    for folder in trust or ():
+        if not folder.is_dir():
+            raise BadInput("is not a folder.", where=str(folder), remedy="Name a folder of trust anchors.")
+    anchors = load_trust((*find_project().trust_dirs, *(trust or ())))
+    if not anchors.anchors_pem:
+        raise BadInput(
+            "no trust anchors are known here.",
+            where="trust",
+            remedy="Run this in the project that made the file, or name its anchors with --trust FOLDER.",
+        )
+    checked = [verify_file(path, anchors) for path in files]
+    if as_json:
+        typer.echo(json.dumps({"files": [_as_json(one) for one in checked]}, ensure_ascii=False))
+    else:
+        for one in checked:
+            _show(one)
+    return 0 if all(one.passed for one in checked) else 1
+
+
+def _show(one: Verification) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console()
+    verdict = "verified" if one.passed else "NOT VERIFIED"
+    console.print(f"{one.path}: {verdict}", highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("check", "verdict", "measured", "required", "detail"):
+        table.add_column(heading, overflow="fold")
+    for finding in one.findings:
+        table.add_row(finding.rule, finding.verdict, finding.measured, finding.required, finding.detail)
+    console.print(table)
+    said = one.facts.clearance
+    if said:
+        by = f"{one.facts.signer or 'unknown'} ({said.get('provider', '?')})"
+        console.print(
+            f"signed by {by} with {one.facts.claim_generator}; {said.get('locale')} for "
+            f"{', '.join(said.get('markets', ()))}; consent record {said.get('consent_record')}; "
+            f"disclosed as {said.get('disclosure', {}).get('text')!r}",
+            highlight=False, markup=False,
+        )  # fmt: skip
+
+
+def _as_json(one: Verification) -> dict[str, Any]:
+    return {
+        "path": str(one.path),
+        "verified": one.passed,
+        "findings": {
+            finding.rule: {
+                "verdict": finding.verdict,
+                "measured": finding.measured,
+                "required": finding.required,
+                "detail": finding.detail,
+            }
+            for finding in one.findings
+        },
+        "signer": one.facts.signer,
+        "claim_generator": one.facts.claim_generator,
+        "actions": list(one.facts.actions),
+        "clearance": dict(one.facts.clearance),
+    }

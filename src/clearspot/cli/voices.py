@@ -1,0 +1,97 @@
+"""``clearspot voices``: who may be spoken with, for what."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from clearspot.consent.registry import Voice
+    from clearspot.project import Project
+
+app = typer.Typer(help="Voices, and the consent that allows them.", no_args_is_help=True)
+VoiceId = Annotated[str, typer.Argument(help="The voice's id.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command("list")
+def list_voices(as_json: Json = False) -> None:
+    """List the voices: their engine, basis of consent, term, and whether the record holds."""
+    from clearspot.consent.registry import load_voice  # noqa: PLC0415
+    from clearspot.errors import ClearspotError  # noqa: PLC0415
+    from clearspot.project import find_project  # noqa: PLC0415
+
+    project = find_project()
+    rows = {}
+    for voice_id in project.voice_folders():
+        try:
+            voice = load_voice(voice_id, project.voice_folders())
+            record = voice.record
+            rows[voice_id] = {
+                "engine": voice.file.engine,
+                "basis": record.basis,
+                "record": record.id,
+                "until": record.term.end,
+                "state": _state(voice, project),
+            }
+        except ClearspotError as error:
+            rows[voice_id] = {"engine": "?", "basis": "?", "record": "?", "until": "?", "state": str(error)}
+    if as_json:
+        typer.echo(json.dumps({"voices": rows}))
+        return
+    for voice_id, row in rows.items():
+        typer.echo(f"{voice_id:14} {row['engine']:8} {row['basis']:18} until {row['until']}  {row['state']}")
+
+
+@app.command("show")
+def show(voice_id: VoiceId, as_json: Json = False) -> None:
+    """Show a voice's consent record: what was allowed, for what, until when, signed by whom."""
+    from clearspot.consent.registry import load_voice  # noqa: PLC0415
+    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.yamlfile import dump_yaml  # noqa: PLC0415
+
+    project = find_project()
+    voice = load_voice(voice_id, project.voice_folders())
+    shown = {
+        "voice": voice.file.model_dump(mode="json"),
+        "consent": voice.record.canonical(),
+        "record_sha256": voice.record.digest,
+        "state": _state(voice, project),
+    }
+    typer.echo(json.dumps(shown) if as_json else dump_yaml(shown).rstrip())
+
+
+@app.command("sign")
+def sign(
+    voice_id: VoiceId,
+    key: Annotated[Path, typer.Option(help="The private key of whoever may give this consent.")],
+) -> None:
+    """Sign a voice's consent record as it is now."""
+    from clearspot.consent.registry import load_voice  # noqa: PLC0415
+    from clearspot.consent.signature import sign_record  # noqa: PLC0415
+    from clearspot.files import write_atomically  # noqa: PLC0415
+    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.provenance.keys import load_consent_key  # noqa: PLC0415
+    from clearspot.yamlfile import dump_yaml  # noqa: PLC0415
+
+    voice = load_voice(voice_id, find_project().voice_folders())
+    signature = sign_record(voice.record, load_consent_key(key))
+    write_atomically(voice.signature_path, dump_yaml(signature.model_dump()).encode())
+    typer.echo(f"signed record {voice.record.id} ({voice.record.digest[:12]}) with key {signature.key}")
+    typer.echo(f"signed on {dt.datetime.now(dt.UTC):%Y-%m-%d}: {voice.signature_path}")
+
+
+def _state(voice: Voice, project: Project) -> str:
+    from clearspot.consent.signature import require_signature  # noqa: PLC0415
+    from clearspot.errors import Refused  # noqa: PLC0415
+    from clearspot.provenance.keys import load_trust  # noqa: PLC0415
+
+    try:
+        key = require_signature(voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys)
+    except Refused as refusal:
+        return f"refused: {refusal}"
+    return f"{voice.record.status}, signed with key {key}"

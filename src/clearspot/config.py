@@ -1,0 +1,101 @@
+"""Delivery profiles, listening limits and the disclosure's wording, as the project configures them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from clearspot.errors import BadInput, Refused
+from clearspot.project import Project
+from clearspot.spot import LocaleTag, SpokenText
+from clearspot.yamlfile import Strict, load_model, load_yaml, parse_model
+
+
+class Profile(Strict):
+    """``configs/profiles/<id>.yaml``: how a deliverable is encoded and how loud it is.
+
+    ``codec_headroom_db`` is kept below the true-peak limit before encoding, because lossy codecs overshoot.
+    """
+
+    title: str
+    extension: Literal["wav", "mp3", "m4a"]
+    codec: Literal["pcm_s16le", "pcm_s24le", "libmp3lame", "aac"]
+    bitrate_kbps: int | None = Field(default=None, ge=32, le=512)
+    loudness_lufs: float = Field(ge=-36, le=-9)
+    loudness_tolerance_lu: float = Field(gt=0, le=2)
+    true_peak_dbtp: float = Field(ge=-9, le=0)
+    codec_headroom_db: float = Field(ge=0, le=3)
+
+
+class RecordingLimits(Strict):
+    """How closely the recording must be the approved script; see ``configs/listening.yaml``."""
+
+    line_error_rate: float = Field(ge=0, le=0.5)
+    name_closeness: float = Field(ge=0.5, le=1)
+    language_probability: float = Field(ge=0.3, le=1)
+
+
+class DeliverableLimits(Strict):
+    """How closely a deliverable must say what was approved; see ``configs/listening.yaml``."""
+
+    disclosure_error_rate: float = Field(ge=0, le=0.5)
+    line_error_rate: float = Field(ge=0, le=0.5)
+    name_closeness: float = Field(ge=0.5, le=1)
+    place_tolerance_s: float = Field(gt=0, le=5)
+    duration_tolerance_s: float = Field(gt=0, le=0.5)
+
+
+class ListeningLimits(Strict):
+    """``configs/listening.yaml``. The ranges keep a typing error from switching a check off."""
+
+    recording: RecordingLimits
+    deliverable: DeliverableLimits
+
+
+class DisclosureWording(Strict):
+    """The spoken disclosure in one locale: some three seconds, and a longer one."""
+
+    short: SpokenText
+    long: SpokenText
+
+
+class _Disclosures(Strict):
+    locales: dict[LocaleTag, DisclosureWording]
+
+
+def load_profile(project: Project, profile_id: str) -> Profile:
+    """A delivery profile by its id.
+
+    Raises:
+        BadInput: There is none of that name, or its file is wrong.
+    """
+    files = project.configs("profiles")
+    if profile_id not in files:
+        raise BadInput(
+            f"there is no delivery profile {profile_id!r}; there is: {', '.join(sorted(files))}.",
+            where="profiles",
+        )
+    return load_model(Profile, files[profile_id])
+
+
+def load_limits(project: Project) -> ListeningLimits:
+    """The project's listening limits."""
+    return load_model(ListeningLimits, project.config("listening.yaml"))
+
+
+def load_disclosure(project: Project, locale: str) -> DisclosureWording:
+    """The spoken disclosure of a locale.
+
+    Raises:
+        Refused: There is no wording for it; nothing is spoken undisclosed.
+    """
+    path = project.config("disclosures.yaml")
+    wording = parse_model(_Disclosures, {"locales": load_yaml(path)}, path).locales
+    if locale not in wording:
+        raise Refused(
+            f"there is no disclosure wording for {locale}; there is for: {', '.join(wording)}.",
+            where=str(path),
+            remedy="Add one; without it nothing may be spoken in that locale.",
+        )
+    return wording[locale]

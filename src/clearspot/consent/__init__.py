@@ -1,0 +1,1 @@
+"""Consent: the signed record of what a voice's owner allowed, and the grants it gives."""

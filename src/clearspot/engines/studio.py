@@ -1,0 +1,77 @@
+"""The engines of one process: made once, shared by every run and thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from clearspot.engines.protocols import Recogniser, SpeechEngine, Translator
+from clearspot.engines.weights import Weights
+from clearspot.errors import BadInput
+
+SPEECH: Mapping[str, str] = {"kokoro": "clearspot.engines.kokoro:KokoroEngine"}
+TRANSLATION: Mapping[str, str] = {"bergamot": "clearspot.engines.bergamot:BergamotEngine"}
+
+
+@dataclass
+class Studio:
+    """Engines by name, each made at its first use and then kept.
+
+    ``weights`` is the resolver; ``recogniser_model`` names the model that listens.
+    """
+
+    weights: Weights
+    recogniser_model: str
+    workers: int
+    _made: dict[str, object] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def speech(self, name: str) -> SpeechEngine:
+        """The speech engine of that name.
+
+        Raises:
+            BadInput: There is none.
+        """
+        if name not in SPEECH:
+            raise BadInput(
+                f"there is no speech engine {name!r}; there is: {', '.join(SPEECH)}.",
+                where="voice.yaml: engine",
+            )
+        engine: SpeechEngine = self._once(SPEECH[name])  # type: ignore[assignment]
+        return engine
+
+    def recogniser(self) -> Recogniser:
+        """The one recogniser: it hears recordings and deliverables alike."""
+        from clearspot.engines.whisper import WhisperEngine  # noqa: PLC0415
+
+        with self._lock:
+            if "recogniser" not in self._made:
+                files = self.weights.resolve(self.recogniser_model, commercial=True)
+                self._made["recogniser"] = WhisperEngine(
+                    lambda: {name: file.read() for name, file in files.items()}, self.workers
+                )
+            made: Recogniser = self._made["recogniser"]  # type: ignore[assignment]
+            return made
+
+    def recogniser_sha256(self) -> dict[str, str]:
+        """The digests of the listening model's files, for the receipt."""
+        return {
+            name: file.sha256 for name, file in self.weights.model(self.recogniser_model).files.items()
+        }
+
+    def translator(self, source: str, target: str) -> Translator | None:
+        """The first engine that translates from one locale to another, or None."""
+        for name in TRANSLATION:
+            engine: Translator = self._once(TRANSLATION[name])  # type: ignore[assignment]
+            if engine.knows(source, target):
+                return engine
+        return None
+
+    def _once(self, path: str) -> object:
+        with self._lock:
+            if path not in self._made:
+                module, _, name = path.partition(":")
+                self._made[path] = getattr(import_module(module), name)()
+            return self._made[path]

@@ -1,0 +1,80 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearspot.errors import BadInput, MachineFault, Refused
+from clearspot.hashing import sha256_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """A file and the sha256 it must have. ``read`` is the way to its bytes."""
+
+    path: Path
+    sha256: str
+
+    def read(self) -> bytes:
+        """The bytes, checked: what was checked is what is used, whatever happens to the file meanwhile.
+
+        Raises:
+            Refused: The bytes are not those that were named.
+            MachineFault: The file cannot be read.
+        """
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise MachineFault(f"cannot be read: {error.strerror}.", where=str(self.path)) from error
+        if (actual := sha256_bytes(data)) != self.sha256:
+            raise digest_mismatch(self.path, actual, self.sha256)
+        return data
+
+
+def digest_mismatch(path: Path, actual: str, wanted: str) -> Refused:
+    """The refusal of a file that is not the one that was named."""
+    return Refused(
+        f"is not the file that was named (sha256 {actual[:12]}, should be {wanted[:12]}); it is not opened.",
+        where=str(path),
+        remedy="Delete it and run `clearspot models fetch`; if it was meant to change, name its new digest.",
+    )
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write beside the target, flush to disk, move into place: never half a file under the final name.
+
+    Raises:
+        MachineFault: The folder cannot be written to or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, mode)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise MachineFault(f"cannot be written: {error.strerror}.", where=str(path)) from error
+
+
+def inside(folder: Path, name: str, *, where: str) -> Path:
+    """The path of ``name`` in ``folder``; a name that leads out of it is refused.
+
+    Raises:
+        BadInput: The name is absolute or leaves the folder.
+    """
+    path = (folder / name).resolve()
+    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+        raise BadInput(
+            f"{name!r} leads out of {folder.name}/.", where=where, remedy="Name a file in that folder."
+        )
+    return path

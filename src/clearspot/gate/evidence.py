@@ -1,0 +1,97 @@
+"""What the gate knows of a deliverable: measured on its bytes, once, before any rule looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clearspot.config import DeliverableLimits, Profile
+from clearspot.consent.grant import Grant
+from clearspot.engines.protocols import Recogniser
+from clearspot.errors import Refused
+from clearspot.media.audio import essence_sha256, for_listening
+from clearspot.media.loudness import Loudness
+from clearspot.provenance import manifest, tags
+from clearspot.provenance.keys import Trust
+from clearspot.stages.disclose import Candidate
+from clearspot.stages.translate import Translation
+from clearspot.text.match import match_lines
+from clearspot.text.said import Said, hold_against
+from clearspot.timebase import seconds
+from clearspot.timeline import Placed, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class HeardClip:
+    """One clip of the timeline as it was heard in the delivered file (seconds)."""
+
+    placed: Placed
+    said: Said
+    start_s: float | None
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a deliverable should be, by everything that was approved and granted before it was made."""
+
+    translation: Translation
+    timeline: Timeline
+    protected: tuple[str, ...]
+    profile: Profile
+    limits: DeliverableLimits
+    tags: tags.Tags
+    drafts_allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a deliverable turned out to be. ``consent`` is the grant asked for anew, or why there is none now."""
+
+    expected: Expected
+    essence_sha256: str
+    duration_s: float
+    loudness: Loudness
+    disclosure: HeardClip
+    lines: tuple[HeardClip, ...]
+    tags: Mapping[str, str]
+    manifest: manifest.ManifestFacts
+    consent: Grant | Refused
+    script: Mapping[str, str] | Refused
+
+
+def gather(
+    candidate: Candidate,
+    expected: Expected,
+    *,
+    recogniser: Recogniser,
+    trust: Trust,
+    consent: Grant | Refused,
+    script: Mapping[str, str] | Refused,
+) -> Evidence:
+    """Listen to a candidate, read its tags and its manifest.
+
+    The recogniser hears the decoded file and the protected names as hot words; the expected text it is never told.
+    """
+    locale = expected.translation.locale
+    transcript = recogniser.recognise(
+        for_listening(candidate.programme), language=locale.split("-")[0], hot_words=expected.protected
+    )
+    clips = expected.timeline.clips
+    matches = match_lines([clip.text for clip in clips], transcript.words, locale)
+    heard = tuple(
+        HeardClip(clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s)
+        for clip, match in zip(clips, matches, strict=True)
+    )
+    return Evidence(
+        expected=expected,
+        essence_sha256=essence_sha256(candidate.path),
+        duration_s=seconds(len(candidate.programme)),
+        loudness=candidate.loudness,
+        disclosure=heard[0],
+        lines=heard[1:],
+        tags=tags.read(candidate.path),
+        manifest=manifest.read(candidate.path, trust),
+        consent=consent,
+        script=script,
+    )

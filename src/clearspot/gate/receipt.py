@@ -1,0 +1,70 @@
+"""The receipt: the signed record of one export. A refusal has the same findings and no signature to sell."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from clearspot.consent.signature import key_id
+from clearspot.errors import BadInput
+from clearspot.hashing import canonical_json
+from clearspot.yamlfile import read_text
+
+DOMAIN = b"clearspot receipt\x00"
+SCHEMA = 1
+
+
+def sign_receipt(body: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
+    """A receipt with its Ed25519 signature over the canonical JSON of ``receipt``."""
+    signature = key.sign(DOMAIN + canonical_json(body))
+    return {
+        "schema": SCHEMA,
+        "receipt": dict(body),
+        "signature": {
+            "algorithm": "ed25519",
+            "key": key_id(key.public_key()),
+            "value": base64.b64encode(signature).decode(),
+        },
+    }
+
+
+def check_receipt(receipt: Mapping[str, Any], trusted: Mapping[str, Ed25519PublicKey]) -> str:
+    """Why a receipt is not to be believed; empty where it is."""
+    signature, body = receipt.get("signature"), receipt.get("receipt")
+    if receipt.get("schema") != SCHEMA or not isinstance(signature, dict) or not isinstance(body, dict):
+        return "is not a receipt of a kind we know"
+    key = trusted.get(str(signature.get("key")))
+    if key is None:
+        return f"is signed with key {signature.get('key')}, which is not trusted here"
+    try:
+        key.verify(
+            base64.b64decode(str(signature.get("value")), validate=True), DOMAIN + canonical_json(body)
+        )
+    except (InvalidSignature, binascii.Error, ValueError):
+        return "was changed after it was signed"
+    return ""
+
+
+def read_receipt(path: Path) -> dict[str, Any]:
+    """A receipt file's JSON.
+
+    Raises:
+        BadInput: It is not JSON.
+    """
+    try:
+        value = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise BadInput("is not JSON.", where=str(path)) from error
+    return value if isinstance(value, dict) else {}
+
+
+def to_text(value: Mapping[str, Any]) -> bytes:
+    """JSON for people and machines, in a stable order."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,74 @@
+"""The runner without Prefect: the pipeline's steps on threads of this process."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from clearspot import pipeline
+from clearspot.errors import ClearspotError
+from clearspot.job import Job
+from clearspot.media.audio import Samples
+from clearspot.pipeline import Outcome
+from clearspot.spot import DISCLOSURE_ID
+from clearspot.stages.align import TimedScript
+
+
+def run(job: Job) -> list[Outcome]:
+    """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
+    with workshop(job.out) as folder, ThreadPoolExecutor(_threads(job), "clearspot") as pool:
+        try:
+            warm = pool.submit(lambda: job.studio.recogniser().warm_up())
+            bed = pool.submit(pipeline.score, job)
+            timed = pool.submit(lambda: pipeline.match(job, pipeline.hear(job)))
+            locales = [
+                pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales
+            ]
+            warm.result()
+            return [outcome for future in locales for outcome in future.result()]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
+    """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename."""
+    out.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=".clearspot-", dir=out, ignore_cleanup_errors=True)
+
+
+def _locale(
+    job: Job,
+    locale: str,
+    timed: Future[TimedScript],
+    bed: Future[Samples | None],
+    folder: Path,
+    pool: ThreadPoolExecutor,
+) -> list[Outcome]:
+    """One locale from words to deliverables; an error before the profiles part is every profile's."""
+    try:
+        translation = pipeline.words(job, locale)
+        grant = pipeline.leave(job, locale)
+        script = timed.result()
+        ids = (DISCLOSURE_ID, *(line.id for line in translation.lines))
+        clips = [pool.submit(pipeline.say, job, translation, grant, line_id) for line_id in ids]
+        timeline = pipeline.lay_out(job, script, grant, [clip.result() for clip in clips])
+        programme = pipeline.blend(job, timeline, bed.result(), locale)
+    except ClearspotError as error:
+        return [pipeline.refuse(job, locale, profile, error) for profile in job.profiles]
+
+    def deliver(profile: str) -> Outcome:
+        try:
+            made = pipeline.finish(job, programme, timeline, translation, grant, profile, folder)
+            evidence, findings = pipeline.examine(job, made, script)
+            return pipeline.release(job, made, evidence, findings)
+        except ClearspotError as error:
+            return pipeline.refuse(job, locale, profile, error)
+
+    return [future.result() for future in [pool.submit(deliver, profile) for profile in job.profiles]]
+
+
+def _threads(job: Job) -> int:
+    """Enough that no thread waits for one that was not started; ``job.slots`` holds back the heavy work."""
+    return 3 + len(job.locales) * (1 + max(len(job.spot.script.lines) + 1, len(job.profiles)))

@@ -1,0 +1,127 @@
+"""A job: everything one run of one spot needs, loaded and checked before any work starts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clearspot.approvals import Approvals, load_approvals
+from clearspot.config import (
+    ListeningLimits,
+    Profile,
+    load_limits,
+    load_profile,
+)
+from clearspot.consent.registry import Voice, load_voice
+from clearspot.engines.studio import Studio
+from clearspot.engines.weights import Progress, load_weights
+from clearspot.errors import BadInput, MachineFault
+from clearspot.progress import Tell
+from clearspot.project import Project
+from clearspot.provenance.keys import SigningKeys, Trust, load_signing_keys, load_trust
+from clearspot.spot import Spot, load_spot
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asked for. No locales or profiles: all of the spot's."""
+
+    spot_folder: Path
+    locales: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    out: Path = Path("out")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one spot. ``slots`` lets as many engine calls run side by side as there are workers."""
+
+    project: Project
+    spot: Spot
+    approvals: Approvals
+    voice: Voice
+    locales: tuple[str, ...]
+    profiles: Mapping[str, Profile]
+    limits: ListeningLimits
+    trust: Trust
+    keys: SigningKeys
+    studio: Studio
+    out: Path
+    started: dt.datetime
+    tell: Tell
+    slots: threading.Semaphore = field(repr=False)
+
+    def name(self, locale: str, profile: str) -> str:
+        """A deliverable's file name without its ending."""
+        return f"{self.spot.id}_{locale}_{profile}"
+
+    def folder(self, locale: str) -> Path:
+        """Where a locale's deliverables go."""
+        return self.out / self.spot.id / locale
+
+
+def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:
+    """The engines of a project, none of them loaded yet; ``fetching`` is told while weights are fetched."""
+    weights = load_weights(project, fetching)
+    return Studio(weights, project.settings.recogniser, project.workers)
+
+
+def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
+    """Load and check everything that needs no engine.
+
+    Raises:
+        BadInput: Something in the spot, the project or what was asked is wrong.
+        Refused: The voice has no consent record, or the signing keys may not be used.
+        MachineFault: The output folder cannot be written to.
+    """
+    now = dt.datetime.now(dt.UTC)
+    spot = load_spot(asked.spot_folder)
+    locales = _chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
+    profiles = _chosen(asked.profiles, spot.order.profiles, "--profile", spot)
+    _require_output(asked.out)
+    return Job(
+        project=project,
+        spot=spot,
+        approvals=load_approvals(spot.folder),
+        voice=load_voice(spot.order.voice, project.voice_folders()),
+        locales=locales,
+        profiles={profile: load_profile(project, profile) for profile in profiles},
+        limits=load_limits(project),
+        trust=load_trust(project.trust_dirs),
+        keys=load_signing_keys(project.keys_dir, now),
+        studio=studio,
+        out=asked.out,
+        started=now,
+        tell=tell,
+        slots=threading.Semaphore(project.workers),
+    )
+
+
+def _chosen(asked: tuple[str, ...], known: tuple[str, ...], option: str, spot: Spot) -> tuple[str, ...]:
+    if unknown := [name for name in asked if name not in known]:
+        raise BadInput(
+            f"spot {spot.id!r} has no {', '.join(unknown)}; it has: {', '.join(known)}.",
+            where=option,
+            remedy="Add it to spot.yaml, or ask for one of those.",
+        )
+    return tuple(name for name in known if not asked or name in asked)
+
+
+def _require_output(out: Path) -> None:
+    """Fail before the work rather than after it."""
+    nearest = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise BadInput("is a file, not a folder.", where=str(nearest), remedy="Name another --out.")
+    probe = nearest / f".clearspot-probe-{threading.get_native_id()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise MachineFault(
+            f"cannot be written to: {error.strerror}.", where=str(nearest), remedy="Name another --out."
+        ) from error
+
+

@@ -1,0 +1,300 @@
+"""The order of the stages. Each step takes a job and values, and gives a value; runners call them in this order.
+
+    transcribe -> align -> per locale: translate, authorize, speak, fit, mix -> per profile: disclose, gate, export
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearspot import __version__, publish
+from clearspot.approvals import require_script_approval
+from clearspot.config import load_disclosure
+from clearspot.consent.grant import Grant, Use, authorize
+from clearspot.errors import ClearspotError, Refused
+from clearspot.files import PinnedFile
+from clearspot.gate.evidence import Evidence, Expected, gather
+from clearspot.gate.rules import Finding, judge
+from clearspot.job import Job
+from clearspot.media.audio import Samples, decode
+from clearspot.progress import telling
+from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
+from clearspot.provenance.tags import Tags
+from clearspot.stages.align import TimedScript, align
+from clearspot.stages.disclose import Candidate, Papers, disclose
+from clearspot.stages.fit import Plan, Slot, Spoken, fit, rates_needed
+from clearspot.stages.mix import mix
+from clearspot.stages.speak import Clip, speak
+from clearspot.stages.transcribe import transcribe
+from clearspot.stages.translate import Translation, translate
+from clearspot.timeline import Timeline
+from clearspot.transcript import Transcript
+
+@dataclass(frozen=True)
+class Made:
+    """A candidate with everything the gate and the receipt need to know of it."""
+
+    profile_id: str
+    candidate: Candidate
+    expected: Expected
+    grant: Grant
+    clearance: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one deliverable. ``path`` is None where it was refused or failed; ``error`` says why."""
+
+    locale: str
+    profile: str
+    path: Path | None
+    essence_sha256: str
+    findings: tuple[Finding, ...]
+    error: ClearspotError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.exit_code if self.error else 0
+
+
+def hear(job: Job) -> Transcript:
+    """transcribe: the recording, once for all locales."""
+    require_script_approval(job.spot, job.approvals)
+    with telling(job.tell, "", "transcribe"), job.slots:
+        return transcribe(job.spot.recording, job.studio.recogniser(), job.spot.script.protected)
+
+
+def match(job: Job, transcript: Transcript) -> TimedScript:
+    """align: what was said against what was approved."""
+    with telling(job.tell, "", "align"):
+        return align(transcript, job.spot.script, job.limits.recording, job.spot.recording)
+
+
+def words(job: Job, locale: str) -> Translation:
+    """translate: the lines of one locale."""
+    with telling(job.tell, locale, "translate"):
+        disclosure = load_disclosure(job.project, locale).short
+        return translate(job.spot, locale, disclosure, job.approvals, job.studio.translator)
+
+
+def leave(job: Job, locale: str) -> Grant:
+    """authorize: leave to speak in one locale, and the voice made ready."""
+    with telling(job.tell, locale, "authorize"):
+        grant = _authorize(job, locale)
+        job.studio.speech(grant.engine).prepare(grant)
+        return grant
+
+
+def say(job: Job, translation: Translation, grant: Grant, line_id: str) -> Clip:
+    """speak: one line at its natural rate; the disclosure is a line too."""
+    with telling(job.tell, translation.locale, "speak", line_id), job.slots:
+        return speak(job.studio.speech(grant.engine), grant, line_id, translation.text(line_id))
+
+
+def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -> Timeline:
+    """fit: clips to a timeline; lines without room are spoken again, faster."""
+    with telling(job.tell, grant.locale, "fit"):
+        plan = Plan(
+            timing=job.spot.order.timing,
+            slots=tuple(Slot(line.id, line.start_s, line.end_s) for line in timed.lines),
+            duration_s=job.spot.order.duration_s,
+            source_duration_s=timed.duration_s,
+        )
+        opening, *lines = (
+            Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips
+        )
+        engine = job.studio.speech(grant.engine)
+        hurried = []
+        for line, rate in zip(lines, rates_needed(opening, lines, plan), strict=True):
+            if rate == 1.0:
+                hurried.append(line)
+                continue
+            with job.slots:
+                clip = speak(engine, grant, line.line_id, line.text, rate)
+            hurried.append(Spoken(line.line_id, line.text, line.natural_s, clip.samples))
+        return fit(opening, hurried, plan)
+
+
+def score(job: Job) -> Samples | None:
+    """The bed, decoded once for all locales; shape (samples, 2) at 48 kHz."""
+    return decode(job.spot.bed, channels=2) if job.spot.bed else None
+
+
+def blend(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
+    """mix: the timeline over the bed."""
+    with telling(job.tell, locale, "mix"), job.slots:
+        return mix(timeline, bed)
+
+
+def finish(
+    job: Job,
+    programme: Samples,
+    timeline: Timeline,
+    translation: Translation,
+    grant: Grant,
+    profile_id: str,
+    folder: Path,
+) -> Made:
+    """disclose: a candidate file with tags and manifest."""
+    locale, profile = translation.locale, job.profiles[profile_id]
+    clearance = _clearance(job, translation, timeline, grant)
+    papers = Papers(
+        tags=_tags(job, locale, str(clearance["unique_id"])),
+        claim=Claim(
+            title=_title(job, locale),
+            source_locale=job.spot.script.locale,
+            locale=locale,
+            provider=job.project.settings.provider,
+            system="Clearspot",
+            version=__version__,
+            clearance=clearance,
+        ),
+        recording=job.spot.recording,
+        keys=job.keys,
+        trust=job.trust,
+    )
+    with telling(job.tell, locale, "disclose", profile_id), job.slots:
+        candidate = disclose(programme, profile, papers, folder, job.name(locale, profile_id))
+    expected = Expected(
+        translation=translation,
+        timeline=timeline,
+        protected=job.spot.script.protected,
+        profile=profile,
+        limits=job.limits.deliverable,
+        tags=papers.tags,
+        drafts_allowed=job.spot.order.policy.drafts == "export",
+    )
+    return Made(profile_id, candidate, expected, grant, clearance)
+
+
+def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
+    """gate: what the delivered bytes are, against what they must be."""
+    locale = made.expected.translation.locale
+    with telling(job.tell, locale, "gate", made.profile_id), job.slots:
+        evidence = gather(
+            made.candidate,
+            made.expected,
+            recogniser=job.studio.recogniser(),
+            trust=job.trust,
+            consent=_consent_now(job, locale),
+            script=_script_now(job, timed),
+        )
+        return evidence, judge(evidence)
+
+
+def release(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> Outcome:
+    """export: published with its receipt if every rule passed; else a refusal file, and no media."""
+    locale = made.expected.translation.locale
+    with telling(job.tell, locale, "export", made.profile_id):
+        failed = [finding for finding in findings if finding.verdict == "fail"]
+        if failed:
+            told = "; ".join(
+                f"{finding.rule}: {finding.measured}, required {finding.required}"
+                + (f" ({finding.detail})" if finding.detail else "")
+                for finding in failed
+            )
+            refusal = Refused(
+                f"the gate refused it: {told}.",
+                where=job.name(locale, made.profile_id),
+                remedy="Mend what the findings name and run again.",
+            )
+            return refuse(job, locale, made.profile_id, refusal, findings)
+        path = publish.publish(job, made, evidence, findings)
+        return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
+
+
+def refuse(
+    job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...] = ()
+) -> Outcome:
+    """What becomes of a deliverable that is not made: a refusal file where it was refused."""
+    if isinstance(error, Refused):
+        publish.withdraw(job, locale, profile_id, error, findings)
+    return Outcome(locale, profile_id, None, "", findings, error)
+
+
+def _authorize(job: Job, locale: str) -> Grant:
+    day = dt.datetime.now(dt.UTC).date()
+    uses = tuple(
+        Use(
+            locale=locale,
+            market=market,
+            advertiser=job.spot.script.advertiser,
+            product=job.spot.script.product,
+            medium=job.spot.order.medium,
+            purpose=job.spot.order.purpose,
+            day=day,
+        )
+        for market in job.spot.order.locales[locale].markets
+    )
+    return authorize(job.voice, uses, weights=_voice_weights(job), trusted=job.trust.consent_keys)
+
+
+def _voice_weights(job: Job) -> dict[str, PinnedFile]:
+    """For each role that the voice names, its model's one file."""
+    found = {}
+    for role, model_id in job.voice.file.weights.items():
+        files = job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
+        found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
+    return found
+
+
+def _consent_now(job: Job, locale: str) -> Grant | Refused:
+    try:
+        return _authorize(job, locale)
+    except Refused as refusal:
+        return refusal
+
+
+def _script_now(job: Job, timed: TimedScript) -> Mapping[str, str] | Refused:
+    try:
+        approval = require_script_approval(job.spot, job.approvals)
+    except Refused as refusal:
+        return refusal
+    worst = max(timed.lines, key=lambda line: line.error_rate)
+    return {"by": approval.by, "worst_line": f"worst {worst.error_rate:.2f}, {worst.id}"}
+
+
+def _title(job: Job, locale: str) -> str:
+    return f"{job.spot.script.product} ({locale})"
+
+
+def _tags(job: Job, locale: str, unique_id: str) -> Tags:
+    import langcodes  # noqa: PLC0415
+
+    return Tags(
+        title=_title(job, locale),
+        language=langcodes.get(locale).to_alpha3(variant="B"),
+        comment="The voice in this recording was generated by artificial intelligence, with consent.",
+        digital_source_type=COMPOSITE_SYNTHETIC,
+        provider=job.project.settings.provider,
+        system="Clearspot",
+        system_version=__version__,
+        created=job.started.isoformat(timespec="seconds"),
+        unique_id=unique_id,
+    )
+
+
+def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Grant) -> dict[str, object]:
+    """Our own assertion: ids and digests that tie the file to what was approved and allowed."""
+    opening = timeline.disclosure
+    return {
+        "unique_id": str(uuid.uuid4()),
+        "spot": job.spot.id,
+        "locale": translation.locale,
+        "markets": list(job.spot.order.locales[translation.locale].markets),
+        "script_sha256": job.spot.script.digest,
+        "translation_sha256": publish.translation_sha256(translation),
+        "consent_record": grant.record_id,
+        "consent_record_sha256": grant.record_sha256,
+        "disclosure": {
+            "text": opening.text,
+            "start_s": round(opening.start_s, 3),
+            "end_s": round(opening.end_s, 3),
+        },
+    }
+
+

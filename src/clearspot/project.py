@@ -1,0 +1,126 @@
+"""Where things are: the project's folders, what the package ships, and the settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearspot.errors import BadInput
+from clearspot.yamlfile import Strict, load_model
+
+SETTINGS = Path("configs") / "clearspot.yaml"
+TRUE = {"1", "true", "yes", "on"}
+
+
+class Settings(Strict):
+    """``configs/clearspot.yaml``. Relative paths start at the project's folder.
+
+    ``provider`` is who answers for the files, written into tags and manifest; ``models_dir`` holds the weights
+    (empty: the user's cache folder); ``offline`` forbids fetching; ``workers`` is how many engine calls run side
+    by side (0: one a core); ``ffmpeg`` is the path of an ffmpeg to use instead of the bundled one.
+    """
+
+    provider: str = "Clearspot user"
+    recogniser: str = "whisper-base"
+    models_dir: str = ""
+    offline: bool = False
+    workers: int = 0
+    ffmpeg: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with ``configs/``, ``voices/`` and private state in ``.clearspot/``; the shipped files fill gaps."""
+
+    root: Path
+    settings: Settings
+
+    def config(self, name: str) -> Path:
+        """The project's own ``configs/<name>`` if it has one, else the shipped one."""
+        own = self.root / "configs" / name
+        return own if own.exists() else shipped("configs") / name
+
+    def configs(self, folder: str) -> dict[str, Path]:
+        """Every ``*.yaml`` of a folder of configs by its stem; the project's own replace shipped ones."""
+        found = {path.stem: path for path in sorted((shipped("configs") / folder).glob("*.yaml"))}
+        found |= {path.stem: path for path in sorted((self.root / "configs" / folder).glob("*.yaml"))}
+        return found
+
+    def voice_folders(self) -> dict[str, Path]:
+        """Every voice by its id; the project's own replace shipped ones."""
+        return {
+            path.parent.name: path.parent
+            for base in (shipped("voices"), self.root / "voices")
+            for path in sorted(base.glob("*/voice.yaml"))
+        }
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.root / ".clearspot" / "keys"
+
+    @property
+    def prefect_dir(self) -> Path:
+        return self.root / ".clearspot" / "prefect"
+
+    @property
+    def trust_dirs(self) -> tuple[Path, ...]:
+        """Where trust anchors lie: shipped, the project's committed ones, and those of ``keys init``."""
+        return (
+            shipped("configs") / "trust",
+            self.root / "configs" / "trust",
+            self.root / ".clearspot" / "trust",
+        )
+
+    @property
+    def own_trust_dir(self) -> Path:
+        return self.trust_dirs[-1]
+
+    @property
+    def models_dir(self) -> Path:
+        if given := os.environ.get("CLEARSPOT_MODELS") or self.settings.models_dir:
+            return (self.root / Path(given).expanduser()).resolve()
+        import platformdirs  # noqa: PLC0415  (kept out of start-up)
+
+        return Path(platformdirs.user_cache_dir("clearspot")) / "models"
+
+    @property
+    def offline(self) -> bool:
+        return self.settings.offline or os.environ.get("CLEARSPOT_OFFLINE", "").lower() in TRUE
+
+    @property
+    def workers(self) -> int:
+        return self.settings.workers or os.cpu_count() or 1
+
+
+def shipped(kind: str) -> Path:
+    """The shipped ``configs`` or ``voices``: in an installed package inside it, in a checkout at its top."""
+    packaged = Path(__file__).parent / "shipped" / kind
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / kind
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that a spot, or the current folder, belongs to.
+
+    It is the folder named by ``CLEARSPOT_PROJECT``, else the nearest folder with ``configs/clearspot.yaml`` at or
+    above ``start``, else at or above the current folder, else the current folder with the shipped settings.
+
+    Raises:
+        BadInput: The settings are not what they should be.
+    """
+    if named := os.environ.get("CLEARSPOT_PROJECT"):
+        root = Path(named).expanduser().resolve()
+        if not root.is_dir():
+            raise BadInput("is not a folder.", where=f"CLEARSPOT_PROJECT={named}")
+        return _project(root)
+    here = Path.cwd()
+    for base in [start.resolve(), here] if start else [here]:
+        for folder in (base, *base.parents):
+            if (folder / SETTINGS).is_file():
+                return _project(folder)
+    return _project(here)
+
+
+def _project(root: Path) -> Project:
+    own = root / SETTINGS
+    return Project(root, load_model(Settings, own) if own.is_file() else Settings())

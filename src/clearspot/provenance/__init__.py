@@ -1,0 +1,1 @@
+"""The proof that a file carries: keys, tags and the signed manifest."""

@@ -1,0 +1,229 @@
+"""Signing keys and trust anchors: a development certificate chain, the receipt key, the consent key."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from clearspot.consent.signature import key_id
+from clearspot.errors import BadInput, MachineFault, Refused
+from clearspot.files import write_atomically
+
+SIGNING_KEY, SIGNING_CHAIN = "c2pa.key.pem", "c2pa.chain.pem"
+RECEIPT_KEY, CONSENT_KEY = "receipt.key.pem", "consent.key.pem"
+PRIVATE_MODE = 0o600
+DEVELOPMENT_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom this project believes: certificate authorities (PEM), receipt keys and consent keys by key id."""
+
+    anchors_pem: str
+    receipt_keys: Mapping[str, Ed25519PublicKey]
+    consent_keys: Mapping[str, Ed25519PublicKey]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """What signs deliverables (PEM chain and key for C2PA) and receipts (Ed25519). Never printed."""
+
+    chain_pem: str
+    key_pem: str
+    receipt_key: Ed25519PrivateKey
+
+    def __repr__(self) -> str:
+        return "SigningKeys(...)"
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificates(self.chain_pem.encode())[0]
+
+
+def load_trust(folders: tuple[Path, ...]) -> Trust:
+    """Trust anchors from folders: ``c2pa-*.pem`` certificates, ``receipt-*.pem`` and ``consent-*.pem`` keys.
+
+    Raises:
+        BadInput: A file is not the PEM it should be.
+    """
+    anchors: list[str] = []
+    keys: dict[str, dict[str, Ed25519PublicKey]] = {"receipt": {}, "consent": {}}
+    for path in (path for folder in folders for path in sorted(folder.glob("*.pem"))):
+        kind = path.name.split("-")[0]
+        try:
+            if kind == "c2pa":
+                x509.load_pem_x509_certificates(path.read_bytes())
+                anchors.append(path.read_text(encoding="ascii"))
+            elif kind in keys:
+                public = serialization.load_pem_public_key(path.read_bytes())
+                if not isinstance(public, Ed25519PublicKey):
+                    raise ValueError("not an Ed25519 key")  # noqa: TRY004
+                keys[kind][key_id(public)] = public
+        except (ValueError, OSError) as error:
+            raise BadInput(f"is not a trust anchor: {error}.", where=str(path)) from error
+    return Trust("\n".join(anchors), keys["receipt"], keys["consent"])
+
+
+def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
+    """The keys that sign exports.
+
+    Raises:
+        BadInput: There are none yet, or they are not what they should be.
+        Refused: Others may read them, or the certificate is not valid now.
+    """
+    try:
+        chain_pem = (folder / SIGNING_CHAIN).read_text(encoding="ascii")
+        key_pem = _private(folder / SIGNING_KEY)
+        receipt = serialization.load_pem_private_key(_private(folder / RECEIPT_KEY), password=None)
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+        serialization.load_pem_private_key(key_pem, password=None)
+    except FileNotFoundError as error:
+        raise BadInput(
+            "there are no signing keys yet.", where=str(folder), remedy="clearspot keys init"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise BadInput("these signing keys cannot be read.", where=str(folder)) from error
+    if not isinstance(receipt, Ed25519PrivateKey):
+        raise BadInput("is not an Ed25519 key.", where=str(folder / RECEIPT_KEY))
+    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
+        raise Refused(
+            f"the signing certificate is valid from {leaf.not_valid_before_utc:%Y-%m-%d} to "
+            f"{leaf.not_valid_after_utc:%Y-%m-%d}, not now.",
+            where=str(folder / SIGNING_CHAIN),
+            remedy="clearspot keys init --renew",
+        )
+    return SigningKeys(chain_pem, key_pem.decode("ascii"), receipt)
+
+
+def load_consent_key(path: Path) -> Ed25519PrivateKey:
+    """A private key that signs consent records.
+
+    Raises:
+        BadInput: It is missing or not an Ed25519 key.
+        Refused: Others may read it.
+    """
+    try:
+        key = serialization.load_pem_private_key(_private(path), password=None)
+    except (OSError, ValueError) as error:
+        raise BadInput("is not a private key that can be read.", where=str(path)) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadInput("is not an Ed25519 key.", where=str(path))
+    return key
+
+
+def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime, *, renew: bool) -> bool:
+    """Make a development certificate chain, a receipt key and a consent key; publish their public halves.
+
+    The authority's own private keys are never written down: renewing makes a new authority, and the old anchors
+    stay, so that what was signed before still verifies.
+
+    Returns:
+        False where keys were there already and nothing was done.
+
+    Raises:
+        MachineFault: The folders cannot be written to.
+    """
+    if (keys_dir / SIGNING_KEY).exists() and not renew:
+        return False
+    try:
+        keys_dir.mkdir(parents=True, exist_ok=True)
+        keys_dir.chmod(0o700)
+    except OSError as error:
+        raise MachineFault(f"cannot be written: {error.strerror}.", where=str(keys_dir)) from error
+    leaf_key, chain, root = _development_chain(provider, now)
+    stamp = f"{now:%Y%m%d%H%M%S}"
+    write_atomically(trust_dir / f"c2pa-development-{stamp}.pem", _pem(root))
+    for name, kind in ((RECEIPT_KEY, "receipt"), (CONSENT_KEY, "consent")):
+        key = Ed25519PrivateKey.generate()
+        public = key.public_key()
+        pem = public.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        write_atomically(trust_dir / f"{kind}-{key_id(public)}.pem", pem)
+        write_atomically(keys_dir / name, _private_pem(key), mode=PRIVATE_MODE)
+    write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))
+    write_atomically(keys_dir / SIGNING_KEY, _private_pem(leaf_key), mode=PRIVATE_MODE)
+    return True
+
+
+def _private(path: Path) -> bytes:
+    if path.stat().st_mode & 0o077:
+        raise Refused(
+            "this private key can be read by others.", where=str(path), remedy=f"chmod 600 {path}"
+        )
+    return path.read_bytes()
+
+
+def _private_pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _development_chain(
+    provider: str, now: dt.datetime
+) -> tuple[ec.EllipticCurvePrivateKey, list[x509.Certificate], x509.Certificate]:
+    """Leaf key, [leaf, intermediate], root: the form C2PA asks for (leaf with EKU emailProtection)."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(3)]
+    names = [
+        x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, provider[:64]),
+                x509.NameAttribute(NameOID.COMMON_NAME, title),
+            ]
+        )
+        for title in ("Clearspot development root", "Clearspot development CA", "Clearspot development signer")
+    ]
+    made: list[x509.Certificate] = []
+    for level in range(3):
+        issuer = max(level - 1, 0)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(names[level])
+            .issuer_name(names[issuer])
+            .public_key(keys[level].public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=DEVELOPMENT_DAYS))
+            .add_extension(x509.BasicConstraints(ca=level < 2, path_length=None), critical=True)
+            .add_extension(_key_usage(ca=level < 2), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(keys[level].public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[issuer].public_key()),
+                critical=False,
+            )
+        )
+        if level == 2:
+            usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+            builder = builder.add_extension(usage, critical=False)
+        made.append(builder.sign(keys[issuer], hashes.SHA256()))
+    return keys[2], [made[2], made[1]], made[0]
+
+
+def _key_usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
+    )

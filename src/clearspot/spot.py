@@ -1,0 +1,205 @@
+"""A spot and its script, and how they are loaded."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from clearspot.errors import BadInput
+from clearspot.files import inside
+from clearspot.hashing import sha256_json
+from clearspot.yamlfile import Strict, load_model
+
+MAX_LINE_CHARACTERS = 1_000
+MAX_LINES = 200
+DISCLOSURE_ID = "disclosure"
+"""The id under which the disclosure is spoken; no line of a script may have it."""
+
+Medium = Literal["radio", "online-audio", "podcast", "in-store", "tv", "online-video"]
+Purpose = Literal["advertising", "public-service", "internal"]
+
+
+def _id(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", value) or len(value) > 64:
+        raise ValueError("should be lower-case letters, digits and hyphens, at most 64")
+    return value
+
+
+def _locale(value: str) -> str:
+    import langcodes  # noqa: PLC0415  (kept out of start-up)
+
+    form = re.fullmatch(r"([a-z]{2,3})-([A-Z]{2})", value)
+    if not form or not langcodes.tag_is_valid(value):
+        raise ValueError("should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR")
+    return value
+
+
+def _market(value: str) -> str:
+    from babel import Locale  # noqa: PLC0415
+
+    form = re.fullmatch(r"([A-Z]{2})(-[A-Z0-9]{1,3})?", value)
+    if not form or form[1] not in Locale("en").territories:
+        raise ValueError("should be an ISO 3166 country such as ES, or a part of one such as US-NY")
+    return value
+
+
+def _spoken_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("should not be empty")
+    if len(value) > MAX_LINE_CHARACTERS:
+        raise ValueError(
+            f"has {len(value):,} characters; a line has at most {MAX_LINE_CHARACTERS:,}: split it in two"
+        )
+    for character in value:
+        # So: pictures and emoji; Cc, Cs, Co, Cn: control, surrogate, private and unassigned characters.
+        if unicodedata.category(character) in {"So", "Cc", "Cs", "Co", "Cn"}:
+            name = unicodedata.name(character, f"U+{ord(character):04X}")
+            raise ValueError(f"holds a character that cannot be spoken ({name})")
+    return unicodedata.normalize("NFC", value)
+
+
+Id = Annotated[str, AfterValidator(_id)]
+LocaleTag = Annotated[str, AfterValidator(_locale)]
+Market = Annotated[str, AfterValidator(_market)]
+SpokenText = Annotated[str, AfterValidator(_spoken_text)]
+
+
+class LocaleOrder(Strict):
+    """Where the spot of one locale will run; the markets select the rules."""
+
+    markets: tuple[Market, ...] = Field(min_length=1)
+
+
+class SpotPolicy(Strict):
+    """What this spot's owner decided. ``drafts: export`` lets unapproved translations out, and the receipt says so."""
+
+    drafts: Literal["refuse", "export"] = "refuse"
+
+
+class SpotFile(Strict):
+    """``spot.yaml``. Paths are relative to its folder; times are seconds."""
+
+    id: Id
+    voice: Id
+    script: str = "script.yaml"
+    recording: str
+    bed: str | None = None
+    locales: dict[LocaleTag, LocaleOrder] = Field(min_length=1)
+    profiles: tuple[Id, ...] = Field(min_length=1)
+    timing: Literal["flow", "locked"] = "flow"
+    duration_s: float | None = Field(default=None, gt=0, le=600)
+    medium: Medium
+    purpose: Purpose = "advertising"
+    policy: SpotPolicy = SpotPolicy()
+
+
+class Script(Strict):
+    """``script.yaml``: the approved words of the recording, one line an id."""
+
+    advertiser: str = Field(min_length=1)
+    product: str = Field(min_length=1)
+    locale: LocaleTag
+    protected: tuple[str, ...] = ()
+    lines: dict[Id, SpokenText] = Field(min_length=1, max_length=MAX_LINES)
+
+    @property
+    def digest(self) -> str:
+        """What an approval is for: every word, its order, and what it is about."""
+        return sha256_json(self.model_dump(mode="json") | {"lines": list(self.lines.items())})
+
+    def line_digests(self) -> dict[str, str]:
+        return {line_id: sha256_json(text) for line_id, text in self.lines.items()}
+
+
+class TranslationFile(Strict):
+    """``translations/<locale>.yaml``: the words of one locale, by the ids of the script's lines."""
+
+    locale: LocaleTag
+    lines: dict[Id, SpokenText]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A spot as it lies on disk; ``recording`` and ``bed`` are existing files."""
+
+    folder: Path
+    order: SpotFile
+    script: Script
+    translations: Mapping[str, TranslationFile]
+    recording: Path
+    bed: Path | None
+
+    @property
+    def id(self) -> str:
+        return self.order.id
+
+    @property
+    def commercial(self) -> bool:
+        return self.order.purpose == "advertising"
+
+
+def load_spot(folder: Path) -> Spot:
+    """A spot from its folder.
+
+    Raises:
+        BadInput: A file is missing or not what it should be; the message names file, field, value and choices.
+    """
+    if not folder.is_dir():
+        raise BadInput(
+            "there is no such folder.", where=str(folder), remedy="Name the folder that holds spot.yaml."
+        )
+    file = folder / "spot.yaml"
+    order = load_model(SpotFile, file, remedy="A spot is a folder with spot.yaml; see docs/reference.md.")
+    script = load_model(Script, inside(folder, order.script, where=f"{file}: script"))
+    if DISCLOSURE_ID in script.lines:
+        raise BadInput(
+            f"no line may be called {DISCLOSURE_ID!r}; Clearspot speaks the disclosure under that name.",
+            where=f"{inside(folder, order.script, where=str(file))}: lines",
+        )
+    if script.locale in order.locales:
+        raise BadInput(
+            f"{script.locale} is the recording's own locale; there is nothing to localise.",
+            where=f"{file}: locales",
+            remedy="Take it out of the list.",
+        )
+    if order.timing == "locked" and order.duration_s is not None:
+        raise BadInput(
+            "cannot be set with `timing: locked`, where the recording gives the times.",
+            where=f"{file}: duration_s",
+        )
+    return Spot(
+        folder=folder,
+        order=order,
+        script=script,
+        translations={locale: t for locale in order.locales if (t := _translation(folder, locale, script))},
+        recording=_media_file(folder, order.recording, f"{file}: recording"),
+        bed=_media_file(folder, order.bed, f"{file}: bed") if order.bed else None,
+    )
+
+
+def _translation(folder: Path, locale: str, script: Script) -> TranslationFile | None:
+    path = folder / "translations" / f"{locale}.yaml"
+    if not path.exists():
+        return None
+    translation = load_model(TranslationFile, path)
+    if translation.locale != locale:
+        raise BadInput(f"says {translation.locale}, the file is named {locale}.", where=f"{path}: locale")
+    if unknown := sorted(translation.lines.keys() - script.lines.keys()):
+        raise BadInput(
+            f"no such line in the script: {', '.join(unknown)}; it has: {', '.join(script.lines)}.",
+            where=f"{path}: lines",
+        )
+    return translation
+
+
+def _media_file(folder: Path, name: str, where: str) -> Path:
+    path = inside(folder, name, where=where)
+    if not path.is_file():
+        raise BadInput(f"there is no file {name!r} in {folder}.", where=where, remedy="Put it there.")
+    return path

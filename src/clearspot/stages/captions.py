@@ -1,0 +1,33 @@
+"""captions: the lines as they are spoken, the disclosure as the first cue."""
+
+from __future__ import annotations
+
+import textwrap
+
+from clearspot.timebase import timestamp
+from clearspot.timeline import Timeline
+
+LINE_CHARACTERS = 42
+"""What fits on one row of a caption (BBC and EBU guidelines: 37 to 42)."""
+
+
+def srt(timeline: Timeline) -> str:
+    """SubRip captions."""
+    cues = [
+        f"{number}\n{timestamp(clip.start_s)} --> {timestamp(clip.end_s)}\n{_rows(clip.text)}\n"
+        for number, clip in enumerate(timeline.clips, 1)
+    ]
+    return "\n".join(cues)
+
+
+def vtt(timeline: Timeline) -> str:
+    """WebVTT captions."""
+    cues = [
+        f"{timestamp(clip.start_s, '.')} --> {timestamp(clip.end_s, '.')}\n{_rows(clip.text)}\n"
+        for clip in timeline.clips
+    ]
+    return "WEBVTT\n\n" + "\n".join(cues)
+
+
+def _rows(text: str) -> str:
+    return "\n".join(textwrap.wrap(text.replace("-->", "→"), LINE_CHARACTERS))

@@ -1,0 +1,90 @@
+"""disclose: a programme to a candidate file: loudness, encoding, tags, and the signed manifest last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clearspot.config import Profile
+from clearspot.errors import Refused
+from clearspot.media import ffmpeg
+from clearspot.media.audio import Samples, essence_sha256, to_f32le
+from clearspot.media.loudness import Loudness, bring_to, decode_and_measure
+from clearspot.provenance import manifest, tags
+from clearspot.provenance.keys import SigningKeys, Trust
+from clearspot.timebase import RATE_HZ
+
+ENCODE_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What a deliverable says of itself, and who signs it."""
+
+    tags: tags.Tags
+    claim: manifest.Claim
+    recording: Path
+    keys: SigningKeys
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A finished file that no gate has seen yet, decoded once for it: shape (samples, 2) at 48 kHz."""
+
+    path: Path
+    programme: Samples
+    loudness: Loudness
+
+
+def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
+    """Encode, tag and sign a programme in ``folder``.
+
+    A lossy codec may carry true peaks over the limit, so the encoded file is measured, and encoded again with
+    more headroom where it does. What is decoded here is the encoded audio; tags and manifest come after it and
+    leave it alone, which the gate proves by digest.
+
+    Raises:
+        Refused: The loudness cannot be reached, or the signer is not trusted.
+        MachineFault: ffmpeg failed or the disk is full.
+    """
+    encoded = folder / f"{name}.encoded.{profile.extension}"
+    headroom_db = profile.codec_headroom_db
+    for _ in range(ENCODE_TRIES):
+        ready = bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - headroom_db)
+        encode(ready, profile, papers.tags, encoded)
+        decoded, loudness = decode_and_measure(encoded)
+        over_db = loudness.true_peak_dbtp - profile.true_peak_dbtp
+        if over_db <= 0:
+            break
+        headroom_db += over_db + 0.1
+    else:
+        raise Refused(
+            f"the true peak stays {over_db:.1f} dB over {profile.true_peak_dbtp:g} dBTP after encoding.",
+            where=f"profile {profile.title!r}",
+            remedy="Ask for a lower loudness or a higher bitrate in the delivery profile.",
+        )
+    tags.write(encoded, papers.tags)
+    signed = folder / f"{name}.{profile.extension}"
+    clearance = {**papers.claim.clearance, "essence_sha256": essence_sha256(encoded)}
+    claim = replace(papers.claim, clearance=clearance)
+    manifest.sign(encoded, signed, claim, papers.recording, papers.keys, papers.trust)
+    encoded.unlink()
+    return Candidate(signed, decoded, loudness)
+
+
+def encode(programme: Samples, profile: Profile, said: tags.Tags, target: Path) -> None:
+    """Write a stereo programme, shape (samples, 2), in the profile's codec; equal samples give equal bytes."""
+    import ffmpeg as graph  # noqa: PLC0415
+
+    options: dict[str, object] = {"acodec": profile.codec, "ar": RATE_HZ, "ac": 2, "map_metadata": -1}
+    if profile.bitrate_kbps:
+        options["audio_bitrate"] = f"{profile.bitrate_kbps}k"
+    arguments = []
+    if profile.extension == "wav":
+        arguments = [part for pair in tags.wav_info(said).items() for part in ("-metadata", "=".join(pair))]
+    elif profile.extension == "m4a":
+        options["movflags"] = "+faststart"
+    source = graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
+    stream = source.output(f"file:{target}", fflags="+bitexact", **{"flags:a": "+bitexact"}, **options)
+    ffmpeg.run(stream.global_args(*arguments), stdin=to_f32le(programme), about=target)

@@ -1,0 +1,150 @@
+"""Strict reading of YAML: no tags, no aliases, no duplicate keys, nothing huge; errors that name the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clearspot.errors import BadInput
+
+MAX_BYTES = 1_000_000
+"""A configuration file larger than this is a mistake or an attack."""
+
+
+class Strict(BaseModel):
+    """The base of everything read from a file: frozen, no unknown keys, no silent conversions of kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=False)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses aliases and duplicate keys, and leaves dates as text."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases (*name) are not allowed here", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is not text; put it in quotes", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is there twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_text(path: Path, *, remedy: str = "") -> str:
+    """A small UTF-8 text file.
+
+    Raises:
+        BadInput: It is missing, a folder, too large or not UTF-8.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadInput(
+                f"is {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.", where=str(path)
+            )
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BadInput("there is no such file.", where=str(path), remedy=remedy) from error
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            "is not UTF-8 text.", where=str(path), remedy="Save it as UTF-8 and try again."
+        ) from error
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}.", where=str(path)) from error
+
+
+def load_yaml(path: Path, *, remedy: str = "") -> Any:
+    """The plain values of a YAML file.
+
+    Raises:
+        BadInput: The file is missing, not YAML, or uses what is not allowed; the message has line and column.
+    """
+    text = read_text(path, remedy=remedy)
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  (_Loader is a SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BadInput(f"is not the YAML we read: {problem}.", where=f"{path}{at}") from error
+    except (RecursionError, ValueError) as error:
+        raise BadInput("is not the YAML we read: nested too deep or malformed.", where=str(path)) from error
+
+
+def load_model(kind: type[M], path: Path, *, remedy: str = "") -> M:
+    """A YAML file as a strict model.
+
+    Raises:
+        BadInput: As for ``load_yaml``, or a field is missing, unknown or wrong; the message names each.
+    """
+    return parse_model(kind, load_yaml(path, remedy=remedy), path)
+
+
+def parse_model(kind: type[M], value: Any, path: Path) -> M:
+    """Plain values as a strict model; ``path`` is only for the message.
+
+    Raises:
+        BadInput: A field is missing, unknown or wrong.
+    """
+    if not isinstance(value, dict):
+        raise BadInput("should hold fields (name: value).", where=str(path))
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise BadInput(_explain(error, kind), where=str(path)) from error
+
+
+def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
+    problems = []
+    for item in error.errors()[:5]:
+        field = ".".join(str(part) for part in item["loc"]) or "(the whole file)"
+        if item["type"] == "extra_forbidden":
+            choices = _choices(kind, item["loc"])
+            problems.append(f"{field}: unknown field" + (f"; known here: {choices}" if choices else ""))
+        elif item["type"] == "missing":
+            problems.append(f"{field}: is missing")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            shown = repr(item["input"])
+            shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+            problems.append(f"{field}: {message} (it is {shown})")
+    return "; ".join(problems) + "."
+
+
+def _choices(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """The field names known where ``loc`` points, as far as the model says."""
+    model: Any = kind
+    for part in loc[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        model = getattr(field, "annotation", None)
+    return ", ".join(getattr(model, "model_fields", {}))
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML for people: key order kept, no wrapping, Unicode as it is."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
