@@ -1,0 +1,1 @@
+"""Prefect flows around the pipeline: nothing here but order, names, retries and reports."""

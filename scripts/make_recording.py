@@ -40,7 +40,13 @@ def main() -> None:
         for role, model in voice.file.weights.items()
     }
     use = Use(
-        script.locale, "US", script.advertiser, script.product, "radio", "advertising", dt.datetime.now(dt.UTC).date()
+        script.locale,
+        "US",
+        script.advertiser,
+        script.product,
+        "radio",
+        "advertising",
+        dt.datetime.now(dt.UTC).date(),
     )
     grant = authorize(voice, (use,), weights=weights, trusted=load_trust(project.trust_dirs).consent_keys)
     engine = studio.speech(grant.engine)

@@ -96,9 +96,7 @@ def require_script_approval(spot: Spot, approvals: Approvals) -> ScriptApproval:
 def approve_script(spot: Spot, by: str, now: dt.datetime) -> Approvals:
     """Sign off the script as it is now and write that down."""
     script = spot.script
-    approval = ScriptApproval(
-        by=_name(by), at=_stamp(now), digest=script.digest, lines=script.line_digests()
-    )
+    approval = ScriptApproval(by=_name(by), at=_stamp(now), digest=script.digest, lines=script.line_digests())
     return _save(spot.folder, load_approvals(spot.folder).model_copy(update={"script": approval}))
 
 

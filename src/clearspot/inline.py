@@ -61,8 +61,7 @@ def _locale(
     def deliver(profile: str) -> Outcome:
         try:
             made = pipeline.finish(job, programme, timeline, translation, grant, profile, folder)
-            evidence, findings = pipeline.examine(job, made, script)
-            return pipeline.release(job, made, evidence, findings)
+            return pipeline.release(job, made, pipeline.examine(job, made, script))
         except ClearspotError as error:
             return pipeline.refuse(job, locale, profile, error)
 

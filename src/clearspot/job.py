@@ -123,5 +123,3 @@ def _require_output(out: Path) -> None:
         raise MachineFault(
             f"cannot be written to: {error.strerror}.", where=str(nearest), remedy="Name another --out."
         ) from error
-
-

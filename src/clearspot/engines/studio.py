@@ -57,9 +57,7 @@ class Studio:
 
     def recogniser_sha256(self) -> dict[str, str]:
         """The digests of the listening model's files, for the receipt."""
-        return {
-            name: file.sha256 for name, file in self.weights.model(self.recogniser_model).files.items()
-        }
+        return {name: file.sha256 for name, file in self.weights.model(self.recogniser_model).files.items()}
 
     def translator(self, source: str, target: str) -> Translator | None:
         """The first engine that translates from one locale to another, or None."""

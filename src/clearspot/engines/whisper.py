@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,7 @@ class WhisperEngine:
         """Load the model now, so that the first call need not."""
         self._ready()
 
-    def recognise(
-        self, samples: Samples, *, language: str | None, hot_words: Sequence[str] = ()
-    ) -> Transcript:
+    def recognise(self, samples: Samples, *, language: str | None) -> Transcript:
         """See ``Recogniser.recognise``."""
         segments, info = self._ready().transcribe(
             np.ascontiguousarray(samples, dtype=np.float32),
@@ -51,8 +49,7 @@ class WhisperEngine:
             temperature=0.0,  # a fallback temperature would sample, and two runs would differ
             condition_on_previous_text=False,  # what it heard before must not colour what it hears next
             word_timestamps=True,
-            vad_filter=False,
-            hotwords=", ".join(hot_words) or None,
+            vad_filter=True,  # into silence it dreams words
         )
         words = tuple(
             Word(word.word.strip(), float(word.start), float(word.end))

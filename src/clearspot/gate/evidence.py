@@ -71,16 +71,16 @@ def gather(
 ) -> Evidence:
     """Listen to a candidate, read its tags and its manifest.
 
-    The recogniser hears the decoded file and the protected names as hot words; the expected text it is never told.
+    The recogniser hears the decoded file and nothing else; it is never told what it should hear.
     """
     locale = expected.translation.locale
-    transcript = recogniser.recognise(
-        for_listening(candidate.programme), language=locale.split("-")[0], hot_words=expected.protected
-    )
+    transcript = recogniser.recognise(for_listening(candidate.programme), language=locale.split("-")[0])
     clips = expected.timeline.clips
     matches = match_lines([clip.text for clip in clips], transcript.words, locale)
     heard = tuple(
-        HeardClip(clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s)
+        HeardClip(
+            clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s
+        )
         for clip, match in zip(clips, matches, strict=True)
     )
     return Evidence(

@@ -88,7 +88,9 @@ def _receipt(path: Path, receipt_path: Path, trust: Trust) -> Finding:
     problem = check_receipt(receipt, trust.receipt_keys)
     if not problem and receipt["receipt"].get("file_sha256") != sha256_file(path):
         problem = "is of other bytes than this file's"
-    return Finding("receipt", _verdict(not problem), "false" if problem else "signed", "signed, of this file", problem)
+    return Finding(
+        "receipt", _verdict(not problem), "false" if problem else "signed", "signed, of this file", problem
+    )
 
 
 def _verdict(passed: bool) -> Literal["pass", "fail"]:

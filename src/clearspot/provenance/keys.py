@@ -145,9 +145,7 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
     for name, kind in ((RECEIPT_KEY, "receipt"), (CONSENT_KEY, "consent")):
         key = Ed25519PrivateKey.generate()
         public = key.public_key()
-        pem = public.public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         write_atomically(trust_dir / f"{kind}-{key_id(public)}.pem", pem)
         write_atomically(keys_dir / name, _private_pem(key), mode=PRIVATE_MODE)
     write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))
@@ -157,9 +155,7 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
 
 def _private(path: Path) -> bytes:
     if path.stat().st_mode & 0o077:
-        raise Refused(
-            "this private key can be read by others.", where=str(path), remedy=f"chmod 600 {path}"
-        )
+        raise Refused("this private key can be read by others.", where=str(path), remedy=f"chmod 600 {path}")
     return path.read_bytes()
 
 
@@ -185,7 +181,11 @@ def _development_chain(
                 x509.NameAttribute(NameOID.COMMON_NAME, title),
             ]
         )
-        for title in ("Clearspot development root", "Clearspot development CA", "Clearspot development signer")
+        for title in (
+            "Clearspot development root",
+            "Clearspot development CA",
+            "Clearspot development signer",
+        )
     ]
     made: list[x509.Certificate] = []
     for level in range(3):

@@ -69,7 +69,11 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
         )
         builder = c2pa.Builder(_definition(claim, mime), context)
         with recording.open("rb") as file:
-            ingredient = {"title": recording.name, "relationship": "parentOf", "instance_id": "source-recording"}
+            ingredient = {
+                "title": recording.name,
+                "relationship": "parentOf",
+                "instance_id": "source-recording",
+            }
             builder.add_ingredient(ingredient, _ingredient_mime(recording), file)
         with source.open("rb") as read, target.open("w+b") as write:
             builder.sign(signer, mime, read, write)
@@ -94,9 +98,7 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
 
     mime = MIME.get(path.suffix.lower())
     if mime is None:
-        raise BadInput(
-            f"is not a format with a manifest; those are: {', '.join(MIME)}.", where=str(path)
-        )
+        raise BadInput(f"is not a format with a manifest; those are: {', '.join(MIME)}.", where=str(path))
     try:
         context = c2pa.Context.from_dict(_settings(trust))
         with path.open("rb") as file, c2pa.Reader(mime, file, context=context) as reader:

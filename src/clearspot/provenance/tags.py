@@ -29,7 +29,9 @@ class Tags:
 
     def as_pairs(self) -> dict[str, str]:
         """Every tag by the name it has in TXXX frames and freeform atoms."""
-        return {"".join(word.title() for word in name.split("_")): text for name, text in asdict(self).items()}
+        return {
+            "".join(word.title() for word in name.split("_")): text for name, text in asdict(self).items()
+        }
 
 
 def wav_info(tags: Tags) -> dict[str, str]:
@@ -53,7 +55,9 @@ def write(path: Path, tags: Tags) -> None:
     """
     writer = _WRITERS.get(path.suffix)
     if writer is None:
-        raise BadInput(f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path))
+        raise BadInput(
+            f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path)
+        )
     import mutagen  # noqa: PLC0415
 
     try:

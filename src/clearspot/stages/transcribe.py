@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,12 @@ SILENCE_PEAK = 10 ** (-60 / 20)
 """A recording whose loudest sample is below -60 dBFS holds nothing."""
 
 
-def transcribe(recording: Path, recogniser: Recogniser, hot_words: Sequence[str]) -> Transcript:
+def transcribe(recording: Path, recogniser: Recogniser) -> Transcript:
     """Hear a recording, its language included.
 
     Args:
         recording: Any audio file; telephone quality and surround sound are fine.
         recogniser: The engine that listens.
-        hot_words: The script's protected names. Never its text.
 
     Raises:
         BadInput: It is not audio, too long, silent, or nothing is said in it.
@@ -35,16 +33,7 @@ def transcribe(recording: Path, recogniser: Recogniser, hot_words: Sequence[str]
         raise BadInput(f"is {duration_s:.0f} s long; at most {MAX_RECORDING_S} s are heard.", where=where)
     if not len(samples) or float(np.abs(samples).max()) < SILENCE_PEAK:
         raise BadInput("is silent.", where=where, remedy="Give the recording of the spokesperson.")
-    if not _holds_speech(samples):
-        raise BadInput("holds no speech.", where=where, remedy="Give the recording of the spokesperson.")
-    transcript = recogniser.recognise(samples, language=None, hot_words=hot_words)
+    transcript = recogniser.recognise(samples, language=None)
     if not transcript.words:
-        raise BadInput("holds no words.", where=where, remedy="Give the recording of the spokesperson.")
+        raise BadInput("holds no speech.", where=where, remedy="Give the recording of the spokesperson.")
     return transcript
-
-
-def _holds_speech(samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
-    """Whether the Silero detector that faster-whisper carries finds speech: recognisers dream words into noise."""
-    from faster_whisper.vad import get_speech_timestamps  # noqa: PLC0415  (heavy)
-
-    return bool(get_speech_timestamps(samples))

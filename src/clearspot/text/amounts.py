@@ -149,6 +149,10 @@ _POWERS = {
 }
 
 
+# Written right after a price in English: "£1.2m".
+SHORT_POWERS = {"k": "thousand", "m": "million", "mn": "million", "bn": "billion"}
+
+
 def powers(locale: str) -> dict[str, int]:
     """The lower-case names of powers of ten in a language, each with its exponent."""
     return _POWERS.get(language_of(locale), {})

@@ -15,11 +15,14 @@ from clearspot.text.numerals import MOST_WORDS, Numerals, numerals
 from clearspot.text.spoken import pieces
 from clearspot.text.vocabulary import CENT, PERCENT
 
-_PAUSE = re.compile(r"[.,;:!?…()\"“”«»¿¡\n]+(?=\s|$)|[–—]")  # noqa: RUF001 - dashes are pauses
+_PAUSE = re.compile(r"(?<!\bMio)(?<!\bMrd)[.,;:!?…()\"“”«»¿¡\n]+(?=\s|$)|[–—]")  # noqa: RUF001 - dashes are pauses
 # "two dollars fifty", "dos euros con cincuenta": what may stand before hundredths without their name.
 _BEFORE_BARE_CENTS = {"es": ("con",), "it": ("e",), "pt": ("e",)}
 # "al menos 30" is at least thirty, not minus thirty.
 _AT_LEAST = frozenset({"al", "au", "pelo", "du", "lo", "a", "per"})
+_SHORT_POWERS = frozenset({"k", "m", "mm", "mn", "bn", "mio", "mrd", "md", "mill"})
+# "$5-million" keeps its million; "2 € mil cafés" is two euros.
+_MILLION = 6
 _OF = frozenset({"de", "di", "d", "of"})
 
 
@@ -117,8 +120,8 @@ class _Reader:
         number = self._number(at)
         if number is None:
             return None
-        said = number if number.unit else self._with_unit(self._with_power(self._with_fraction(number)))
-        return self._with_cents(said)
+        said = self._with_power(number if number.unit else self._with_fraction(number))
+        return self._with_short_power(self._with_cents(self._with_unit(said)))
 
     def _number(self, at: int, below: int = 10**18) -> _Said | None:
         """The number at a token, without unit; in words it is at most so large."""
@@ -183,12 +186,20 @@ class _Reader:
     def _with_power(self, said: _Said) -> _Said:
         """The number times the power of ten after it: "2 million", "2,5 Millionen"."""
         exponent = self._powers.get(self._word(said.end))
-        if exponent is None or said.unit:
+        if exponent is None or (said.unit and exponent < _MILLION) or not _is_decimal(said.digits):
             return said
         end = said.end + 1
         if self._word(end) in _OF and self._units.get((self._word(end + 1),)):
             end += 1
-        return _Said(scaled(said.digits, exponent), "", end)
+        return _Said(scaled(said.digits, exponent), said.unit, end)
+
+    def _with_short_power(self, said: _Said) -> _Said:
+        """The amount with "k", "m" or "Mio" after it, as part of its unit: "5k" is not five."""
+        short = self._word(said.end)
+        if short not in _SHORT_POWERS:
+            return said
+        after = self._with_unit(_Said(said.digits, "", said.end + 1))
+        return _Said(said.digits, " ".join(f"{said.unit} {short} {after.unit}".split()), after.end)
 
     def _with_unit(self, said: _Said) -> _Said:
         if said.unit:
@@ -230,10 +241,13 @@ def _figures(amount: Amount, locale: str) -> str:
     return fold(amount.counted).replace(" ", "") if not amount.unit else amount.digits
 
 
+def _is_decimal(digits: str) -> bool:
+    return digits.replace(".", "", 1).isdigit() and digits.isascii()
+
+
 @cache
 def _units(locale: str) -> dict[tuple[str, ...], str]:
     """Folded phrases of units, each with its name."""
     units = {tuple(fold(word).split()): unit for word, unit in money_words(locale).items()}
     units |= {tuple(fold(phrase).split()): PERCENT for phrase in vocabulary(locale).percent}
-    units[("k",)] = "k"
     return units

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearspot.text.match import LineMatch, closeness
+from clearspot.text.match import LineMatch, closeness, heard_text
 from clearspot.text.normalise import normalise, number_runs
 
 
@@ -46,7 +46,7 @@ class Said:
 
 def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: str) -> Said:
     """One approved line against the words that were attributed to it."""
-    heard = " ".join(word.text for word in match.words)
+    heard = heard_text(match.words)
     expected = normalise(text, locale).replace(" ", "")
     return Said(
         text=text,

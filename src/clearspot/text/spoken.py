@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from clearspot.text.amounts import (
+    SHORT_POWERS,
     Amount,
     money_amount,
     named_money,
@@ -133,9 +134,10 @@ def _pattern(locale: str) -> re.Pattern[str]:
     scales = "|".join(sorted(powers(locale), key=len, reverse=True)) or r"(?!)"
     suffix = rf"[ {_HARD_SPACE}]?(?:(?P<percent>%)|(?P<after>{signs}|¢|(?:{codes}|{names})\b{pence}))"
     scaled = rf"[ {_HARD_SPACE}](?P<scale>{scales})\b"
+    short = rf"|(?P<short>{'|'.join(SHORT_POWERS)})\b" if language == "en" else ""
     return re.compile(
         rf"(?P<email>{_EMAIL})|(?P<web>{_WEB})"
-        rf"|(?P<before>(?<![\w])(?:{codes})|{signs})[ {_HARD_SPACE}]?(?P<price>{number})(?:{scaled})?"
+        rf"|(?P<before>(?<![\w])(?:{codes})|{signs})[ {_HARD_SPACE}]?(?P<price>{number})(?:{scaled}{short})?"
         rf"|(?P<number>{number})(?:{suffix}|(?P<ordinal>{_ORDINALS.get(language, '(?!)')}))?"
         rf"|(?P<minus>(?<![^\s(\[])-[ {_HARD_SPACE}]?(?=(?:{signs})?\d))"
         r"|(?P<range>(?<=[\d%€]) ?– ?(?=[$€£]?\d))"  # noqa: RUF001
@@ -151,7 +153,8 @@ def _said(match: re.Match[str], text: str, locale: str) -> Iterator[Piece]:
     if groups["email"] or groups["web"]:
         yield from _address(match.group(), locale)
     elif groups["price"]:
-        yield from _price(groups["price"], groups["before"], groups["scale"] or "", locale)
+        scale = groups["scale"] or SHORT_POWERS.get((groups.get("short") or "").lower(), "")
+        yield from _price(groups["price"], groups["before"], scale, locale)
     elif groups["number"]:
         yield from _number(groups, locale)
     elif kind == "minus":

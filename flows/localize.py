@@ -1,0 +1,219 @@
+"""The localize flow: a spot and all its locales, side by side, every stage a task."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from clearspot import pipeline
+from clearspot.errors import ClearspotError, MachineFault
+from clearspot.inline import workshop
+from clearspot.job import Asked, Job, open_job, open_studio
+from clearspot.pipeline import Outcome
+from clearspot.project import find_project
+from clearspot.spot import DISCLOSURE_ID
+
+MAX_THREADS = 64
+"""Threads only wait here; ``job.slots`` holds back the heavy work."""
+
+
+@dataclass
+class _Handed:
+    """A job that is open already, and what became of it. Prefect stores parameters and results; these stay here."""
+
+    job: Job
+    outcomes: list[Outcome] | None = None
+
+
+_handed: ContextVar[_Handed | None] = ContextVar("handed", default=None)
+
+
+def _can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """A retry helps where the machine failed, never where consent, approval or the gate said no."""
+    return isinstance(state.result(raise_on_failure=False), MachineFault)
+
+
+def _stage(function: Any, name: str) -> Any:
+    return task(
+        function,
+        name=name,
+        retries=1,
+        retry_delay_seconds=1,
+        retry_condition_fn=_can_help,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+transcribe = _stage(pipeline.hear, "transcribe")
+align = _stage(pipeline.match, "align")
+score = _stage(pipeline.score, "decode bed")
+translate = _stage(pipeline.words, "translate")
+authorize = _stage(pipeline.leave, "authorize")
+speak = _stage(pipeline.say, "speak")
+fit = _stage(pipeline.lay_out, "fit")
+mix = _stage(pipeline.blend, "mix")
+disclose = _stage(pipeline.finish, "disclose")
+gate = _stage(pipeline.examine, "gate")
+export = _stage(pipeline.release, "export")
+
+
+@dataclass(frozen=True)
+class _Deliverable:
+    """The futures of one deliverable, in order: the first that failed says why there is no outcome."""
+
+    locale: str
+    profile: str
+    steps: tuple[PrefectFuture[Any], ...]
+
+
+@flow(
+    name="localize",
+    flow_run_name="{spot}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),
+    persist_result=False,
+)
+def localize(
+    spot: str, locales: list[str] | None = None, profiles: list[str] | None = None, out: str = "out"
+) -> State[str]:
+    """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
+    handed = _handed.get() or _Handed(_open(spot, locales, profiles, out))
+    job = handed.job
+    with workshop(job.out) as folder:
+        ordered = _order(job, Path(folder))
+        outcomes = [_outcome(job, one) for one in ordered]
+    handed.outcomes = outcomes
+    _report(job, outcomes)
+    refused = [outcome for outcome in outcomes if outcome.error]
+    if refused:
+        names = ", ".join(job.name(outcome.locale, outcome.profile) for outcome in refused)
+        return Failed(message=f"not exported: {names}")
+    return Completed(message=f"{len(outcomes)} exported")
+
+
+def run(job: Job) -> list[Outcome]:
+    """Run the flow on a job that is open already; the models load while Prefect's server starts."""
+    handed = _Handed(job)
+    token = _handed.set(handed)
+    warm = threading.Thread(target=_warm_up, args=(job,), name="warm-up", daemon=True)
+    warm.start()
+    try:
+        state = localize(
+            spot=str(job.spot.folder),
+            locales=list(job.locales),
+            profiles=list(job.profiles),
+            out=str(job.out),
+            return_state=True,
+        )
+    finally:
+        _handed.reset(token)
+        warm.join()
+    if handed.outcomes is not None:
+        return handed.outcomes
+    failure = state.result(raise_on_failure=False)
+    if isinstance(failure, ClearspotError):
+        raise failure
+    raise MachineFault(f"the flow did not finish: {state.message}", where="Prefect") from (
+        failure if isinstance(failure, BaseException) else None
+    )
+
+
+def _order(job: Job, folder: Path) -> list[_Deliverable]:
+    """Submit every stage of every locale; each waits for those before it."""
+    given = quote(job)  # Prefect need not look into it for futures
+    heard = transcribe.submit(given)
+    timed = align.submit(given, heard)
+    bed = score.submit(given)
+    ordered = []
+    for locale in job.locales:
+        translation = _named(translate, locale).submit(given, locale)
+        grant = _named(authorize, locale).submit(given, locale)
+        clips = [
+            _named(speak, locale, line_id).submit(given, translation, grant, line_id, wait_for=[timed])
+            for line_id in (DISCLOSURE_ID, *job.spot.script.lines)
+        ]
+        timeline = _named(fit, locale).submit(given, timed, grant, clips)
+        programme = _named(mix, locale).submit(given, timeline, bed, locale)
+        for profile in job.profiles:
+            made = _named(disclose, locale, profile).submit(
+                given, programme, timeline, translation, grant, profile, folder
+            )
+            found = _named(gate, locale, profile).submit(given, made, timed)
+            done = _named(export, locale, profile).submit(given, made, found)
+            steps = (heard, timed, bed, translation, grant, *clips, timeline, programme, made, found, done)
+            ordered.append(_Deliverable(locale, profile, steps))
+    return ordered
+
+
+def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
+    """The last step's outcome, or the first error on the way to it."""
+    results = []
+    for step in ordered.steps:
+        step.wait()
+        results.append(step.state.result(raise_on_failure=False))
+    if isinstance(results[-1], Outcome):
+        return results[-1]
+    failure = next((result for result in results if isinstance(result, ClearspotError)), None)
+    if failure is None:
+        unknown = next((result for result in results if isinstance(result, BaseException)), None)
+        failure = MachineFault(
+            f"a task failed: {unknown!r}.", where=job.name(ordered.locale, ordered.profile)
+        )
+        failure.__cause__ = unknown
+    return pipeline.refuse(job, ordered.locale, ordered.profile, failure)
+
+
+def _report(job: Job, outcomes: list[Outcome]) -> None:
+    """The run's gate table, as an artifact on the flow run's page."""
+    create_table_artifact(
+        key=f"gate-{job.spot.id}".replace("_", "-"),
+        table=[
+            {
+                "deliverable": job.name(outcome.locale, outcome.profile),
+                "verdict": "cleared" if outcome.path else "not exported",
+                **{finding.rule: f"{finding.verdict}: {finding.measured}" for finding in outcome.findings},
+                "why": str(outcome.error or ""),
+            }
+            for outcome in outcomes
+        ],
+        description=f"What the gate found in {job.spot.id}",
+    )
+
+
+def _open(spot: str, locales: list[str] | None, profiles: list[str] | None, out: str) -> Job:
+    folder = Path(spot)
+    project = find_project(folder)
+    asked = Asked(folder, tuple(locales or ()), tuple(profiles or ()), Path(out))
+    return open_job(asked, project, open_studio(project), lambda _: None)
+
+
+def _warm_up(job: Job) -> None:
+    """Load the models early. What fails here fails again, and is told, in the stage that needs it."""
+    with _ignored():
+        job.studio.recogniser().warm_up()
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    try:
+        yield
+    except ClearspotError:
+        return
+
+
+def _named(stage: Any, *names: str) -> Any:
+    return stage.with_options(task_run_name=" ".join((stage.name, *names)))

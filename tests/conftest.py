@@ -1,0 +1,173 @@
+"""What every test may ask for: a project of its own, a spot to break, engines that answer at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clearspot.consent.grant import Grant
+from clearspot.engines.protocols import Speech
+from clearspot.engines.studio import Studio
+from clearspot.engines.weights import load_weights
+from clearspot.media import ffmpeg
+from clearspot.media.audio import Samples
+from clearspot.project import Project, Settings, find_project
+from clearspot.provenance.keys import create_keys
+from clearspot.transcript import Transcript, Word
+
+CHECKOUT = Path(__file__).parents[1]
+DEMO = CHECKOUT / "spots" / "lumen-coffee"
+NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_prefect(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Prefect keeps its database where no other run has results, and calls nobody."""
+    from clearspot_flows.quiet import settle
+
+    os.environ["PREFECT_HOME"] = str(tmp_path_factory.mktemp("prefect"))
+    settle(Path(os.environ["PREFECT_HOME"]))
+
+
+@pytest.fixture(scope="session")
+def keyed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with keys and nothing else: configs and voices are the shipped ones."""
+    root = tmp_path_factory.mktemp("keyed")
+    project = Project(root, Settings())
+    create_keys(project.keys_dir, project.own_trust_dir, "Test", dt.datetime.now(dt.UTC), renew=False)
+    return root
+
+
+@pytest.fixture
+def project(tmp_path: Path, keyed_project: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of this test's own, with keys, that commands find by themselves."""
+    root = tmp_path / "project"
+    shutil.copytree(keyed_project, root)
+    monkeypatch.setenv("CLEARSPOT_PROJECT", str(root))
+    monkeypatch.delenv("CLEARSPOT_OFFLINE", raising=False)
+    return find_project()
+
+
+@pytest.fixture
+def spot_folder(project: Project) -> Path:
+    """A copy of the demo spot to break."""
+    folder = project.root / "spots" / "lumen-coffee"
+    shutil.copytree(DEMO, folder)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that must be there."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{old!r} is not in {path.name}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def tone(duration_s: float, *, rate_hz: int = 48_000, hz: float = 220.0, level_db: float = -20.0) -> Samples:
+    """A mono sine with short fades; ``level_db`` is its peak in dBFS."""
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    sound = np.sin(2 * np.pi * hz * time_s) * 10 ** (level_db / 20)
+    fade = min(len(sound) // 2, rate_hz // 100)
+    sound[:fade] *= np.linspace(0, 1, fade)
+    sound[len(sound) - fade :] *= np.linspace(1, 0, fade)
+    return sound.astype(np.float32)
+
+
+def run_ffmpeg(*arguments: str | Path) -> None:
+    """The bundled ffmpeg, for making files that tests need."""
+    subprocess.run(
+        [ffmpeg.binary(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)], check=True
+    )
+
+
+@dataclass
+class FakeSpeech:
+    """Speaks tones as long as the text; counts what it was asked. ``tests/engines`` has the real one."""
+
+    seconds_a_character: float = 0.05
+    asked: list[tuple[str, str, float]] = field(default_factory=list)
+    version: str = "fake-speech 1"
+
+    def prepare(self, grant: Grant) -> None:
+        assert isinstance(grant, Grant)
+
+    def speak(self, grant: Grant, text: str, rate: float) -> Speech:
+        assert isinstance(grant, Grant)
+        self.asked.append((grant.locale, text, rate))
+        return Speech(tone(len(text) * self.seconds_a_character / rate, rate_hz=24_000), 24_000)
+
+
+@dataclass
+class FakeRecogniser:
+    """Hears what it was told to hear, spread evenly over its times; silent where it was told nothing.
+
+    ``script`` maps a language to [(text, start_s, end_s)]; ``language`` is what it says was spoken.
+    """
+
+    script: dict[str, list[tuple[str, float, float]]] = field(default_factory=dict)
+    language: str = "en"
+    version: str = "fake-recogniser 1"
+    heard: int = 0
+
+    def warm_up(self) -> None: ...
+
+    def recognise(self, samples: Samples, *, language: str | None) -> Transcript:
+        self.heard += 1
+        told = self.script.get(language or self.language, [])
+        words = tuple(word for text, start_s, end_s in told for word in spread(text, start_s, end_s))
+        return Transcript(words, language or self.language, 0.99, len(samples) / 16_000)
+
+
+def spread(text: str, start_s: float, end_s: float) -> list[Word]:
+    """The words of a text, evenly over a time."""
+    parts = text.split()
+    step = (end_s - start_s) / len(parts)
+    return [Word(part, start_s + i * step, start_s + (i + 1) * step) for i, part in enumerate(parts)]
+
+
+@dataclass
+class FakeStudio(Studio):
+    """A studio whose engines are fakes; weights are named but never opened."""
+
+    voice: FakeSpeech = field(default_factory=FakeSpeech)
+    listener: FakeRecogniser = field(default_factory=FakeRecogniser)
+
+    def speech(self, name: str) -> FakeSpeech:  # type: ignore[override]
+        return self.voice
+
+    def recogniser(self) -> FakeRecogniser:  # type: ignore[override]
+        return self.listener
+
+
+@pytest.fixture
+def fake_studio(project: Project, monkeypatch: pytest.MonkeyPatch) -> FakeStudio:
+    """Fake engines for every run of this test, through the command line too."""
+    weights = load_weights(project)
+    monkeypatch.setattr(type(weights), "on_disk", lambda self, model_id: True)
+    studio = FakeStudio(weights, "whisper-base", workers=2)
+    monkeypatch.setattr("clearspot.job.open_studio", lambda *_: studio)
+    return studio
+
+
+@pytest.fixture
+def clearspot(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run one command line in this process: exit code, stdout, stderr."""
+    from clearspot.cli.main import invoke
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = invoke([str(argument) for argument in arguments])
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return call
