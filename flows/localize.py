@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class _Deliverable:
 @flow(
     name="localize",
     flow_run_name="{spot}",
-    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),
+    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),  # type: ignore[arg-type]
     persist_result=False,
 )
 def localize(
@@ -170,9 +170,7 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
     failure = next((result for result in results if isinstance(result, ClearspotError)), None)
     if failure is None:
         unknown = next((result for result in results if isinstance(result, BaseException)), None)
-        failure = MachineFault(
-            f"a task failed: {unknown!r}.", where=job.name(ordered.locale, ordered.profile)
-        )
+        failure = MachineFault(f"a task failed: {unknown!r}.", where=job.name(ordered.locale, ordered.profile))
         failure.__cause__ = unknown
     return pipeline.refuse(job, ordered.locale, ordered.profile, failure)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from clearspot.errors import BadInput, Refused
 from clearspot.files import write_atomically
 from clearspot.hashing import sha256_json
@@ -35,7 +37,7 @@ class Approvals(Strict):
     """Everything that was signed off for a spot."""
 
     script: ScriptApproval | None = None
-    translations: dict[LocaleTag, dict[Id, Approval]] = {}
+    translations: dict[LocaleTag, dict[Id, Approval]] = Field(default_factory=dict)
 
     def translation_state(self, script: Script, locale: str, line_id: str, text: str) -> ApprovalState:
         """Whether the words of one line in one locale are signed off, against the source line of today."""
@@ -100,9 +102,7 @@ def approve_script(spot: Spot, by: str, now: dt.datetime) -> Approvals:
     return _save(spot.folder, load_approvals(spot.folder).model_copy(update={"script": approval}))
 
 
-def approve_translation(
-    spot: Spot, locale: str, by: str, now: dt.datetime, line_ids: Iterable[str] = ()
-) -> Approvals:
+def approve_translation(spot: Spot, locale: str, by: str, now: dt.datetime, line_ids: Iterable[str] = ()) -> Approvals:
     """Sign off the lines of one locale as they are now (all of them, unless ids are given).
 
     Raises:

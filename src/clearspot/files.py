@@ -74,7 +74,5 @@ def inside(folder: Path, name: str, *, where: str) -> Path:
     """
     path = (folder / name).resolve()
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
-        raise BadInput(
-            f"{name!r} leads out of {folder.name}/.", where=where, remedy="Name a file in that folder."
-        )
+        raise BadInput(f"{name!r} leads out of {folder.name}/.", where=where, remedy="Name a file in that folder.")
     return path

@@ -22,9 +22,7 @@ def run(job: Job) -> list[Outcome]:
             warm = pool.submit(lambda: job.studio.recogniser().warm_up())
             bed = pool.submit(pipeline.score, job)
             timed = pool.submit(lambda: pipeline.match(job, pipeline.hear(job)))
-            locales = [
-                pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales
-            ]
+            locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
             warm.result()
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:

@@ -235,7 +235,7 @@ def _authorize(job: Job, locale: str) -> Grant:
 
 def _voice_weights(job: Job) -> dict[str, PinnedFile]:
     """For each role that the voice names, its model's one file."""
-    found = {}
+    found: dict[str, PinnedFile] = {}
     for role, model_id in job.voice.file.weights.items():
         files = job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
         found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
@@ -263,7 +263,7 @@ def _title(job: Job, locale: str) -> str:
 
 
 def _tags(job: Job, locale: str, unique_id: str) -> Tags:
-    import langcodes  # noqa: PLC0415
+    import langcodes
 
     return Tags(
         title=_title(job, locale),

@@ -24,7 +24,7 @@ Tell = Callable[[Event], None]
 @contextlib.contextmanager
 def telling(tell: Tell, locale: str, stage: str, detail: str = "") -> Iterator[None]:
     """Tell that a stage starts and how it ends."""
-    from clearspot.errors import Refused  # noqa: PLC0415
+    from clearspot.errors import Refused
 
     tell(Event(locale, stage, "start", detail))
     try:

@@ -80,7 +80,7 @@ class Project:
     def models_dir(self) -> Path:
         if given := os.environ.get("CLEARSPOT_MODELS") or self.settings.models_dir:
             return (self.root / Path(given).expanduser()).resolve()
-        import platformdirs  # noqa: PLC0415  (kept out of start-up)
+        import platformdirs
 
         return Path(platformdirs.user_cache_dir("clearspot")) / "models"
 

@@ -47,9 +47,7 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
     write_atomically(_beside(stem, ".srt"), captions.srt(made.expected.timeline).encode())
     write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
-    write_atomically(
-        _beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key))
-    )
+    write_atomically(_beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
         os.replace(made.candidate.path, target)
         _beside(stem, REFUSAL).unlink(missing_ok=True)
@@ -58,9 +56,7 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
     return target
 
 
-def withdraw(
-    job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...]
-) -> None:
+def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...]) -> None:
     """Write the refusal of a deliverable. Media of an earlier run loses its name (``.withdrawn``), not its bytes."""
     stem = job.folder(locale) / job.name(locale, profile_id)
     body = {

@@ -32,18 +32,16 @@ def _id(value: str) -> str:
 
 
 def _locale(value: str) -> str:
-    import langcodes  # noqa: PLC0415  (kept out of start-up)
+    import langcodes
 
     form = re.fullmatch(r"([a-z]{2,3})-([A-Z]{2})", value)
     if not form or not langcodes.tag_is_valid(value):
-        raise ValueError(
-            "should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR"
-        )
+        raise ValueError("should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR")
     return value
 
 
 def _market(value: str) -> str:
-    from babel import Locale  # noqa: PLC0415
+    from babel import Locale
 
     form = re.fullmatch(r"([A-Z]{2})(-[A-Z0-9]{1,3})?", value)
     if not form or form[1] not in Locale("en").territories:
@@ -55,9 +53,7 @@ def _spoken_text(value: str) -> str:
     if not value.strip():
         raise ValueError("should not be empty")
     if len(value) > MAX_LINE_CHARACTERS:
-        raise ValueError(
-            f"has {len(value):,} characters; a line has at most {MAX_LINE_CHARACTERS:,}: split it in two"
-        )
+        raise ValueError(f"has {len(value):,} characters; a line has at most {MAX_LINE_CHARACTERS:,}: split it in two")
     for character in value:
         # So: pictures and emoji; Cc, Cs, Co, Cn: control, surrogate, private and unassigned characters.
         if unicodedata.category(character) in {"So", "Cc", "Cs", "Co", "Cn"}:
@@ -153,9 +149,7 @@ def load_spot(folder: Path) -> Spot:
         BadInput: A file is missing or not what it should be; the message names file, field, value and choices.
     """
     if not folder.is_dir():
-        raise BadInput(
-            "there is no such folder.", where=str(folder), remedy="Name the folder that holds spot.yaml."
-        )
+        raise BadInput("there is no such folder.", where=str(folder), remedy="Name the folder that holds spot.yaml.")
     file = folder / "spot.yaml"
     order = load_model(SpotFile, file, remedy="A spot is a folder with spot.yaml; see docs/reference.md.")
     script = load_model(Script, inside(folder, order.script, where=f"{file}: script"))

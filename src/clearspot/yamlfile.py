@@ -64,16 +64,12 @@ def read_text(path: Path, *, remedy: str = "") -> str:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadInput(
-                f"is {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.", where=str(path)
-            )
+            raise BadInput(f"is {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.", where=str(path))
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise BadInput("there is no such file.", where=str(path), remedy=remedy) from error
     except UnicodeDecodeError as error:
-        raise BadInput(
-            "is not UTF-8 text.", where=str(path), remedy="Save it as UTF-8 and try again."
-        ) from error
+        raise BadInput("is not UTF-8 text.", where=str(path), remedy="Save it as UTF-8 and try again.") from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}.", where=str(path)) from error
 

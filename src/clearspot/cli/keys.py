@@ -12,13 +12,11 @@ app = typer.Typer(help="Signing keys and a development certificate chain.", no_a
 
 @app.command("init")
 def init(
-    renew: Annotated[
-        bool, typer.Option("--renew", help="Make new ones; what was signed still verifies.")
-    ] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Make new ones; what was signed still verifies.")] = False,
 ) -> None:
     """Make the keys that sign, readable only by you, and publish their public halves as trust anchors."""
-    from clearspot.project import find_project  # noqa: PLC0415
-    from clearspot.provenance.keys import create_keys  # noqa: PLC0415
+    from clearspot.project import find_project
+    from clearspot.provenance.keys import create_keys
 
     project = find_project()
     now = dt.datetime.now(dt.UTC)
@@ -34,9 +32,9 @@ def init(
 @app.command("show")
 def show() -> None:
     """Show what would sign, and until when."""
-    from clearspot.consent.signature import key_id  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
-    from clearspot.provenance.keys import load_signing_keys  # noqa: PLC0415
+    from clearspot.consent.signature import key_id
+    from clearspot.project import find_project
+    from clearspot.provenance.keys import load_signing_keys
 
     project = find_project()
     keys = load_signing_keys(project.keys_dir, dt.datetime.now(dt.UTC))

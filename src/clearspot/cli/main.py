@@ -53,7 +53,7 @@ def main() -> None:
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line and give its exit code: 0, 1, 2 or 3 (see docs/reference.md)."""
-    import click  # noqa: PLC0415
+    import click
 
     debug, as_json = "--debug" in arguments, "--json" in arguments
     if debug:  # allowed before and after the command
@@ -67,9 +67,7 @@ def invoke(arguments: list[str]) -> int:
     except click.ClickException as error:
         problem = BadInput(error.format_message(), remedy="clearspot --help shows what there is.")
     except (KeyboardInterrupt, click.exceptions.Abort):
-        problem = MachineFault(
-            "stopped before it was finished.", remedy="Nothing half-made was kept; run it again."
-        )
+        problem = MachineFault("stopped before it was finished.", remedy="Nothing half-made was kept; run it again.")
     except Exception as error:  # noqa: BLE001  (the last net: a bug is told, not thrown at the user)
         problem = MachineFault(
             f"this is a bug in Clearspot: {type(error).__name__}: {error}.",

@@ -44,8 +44,8 @@ def list_models(
 @app.command("fetch")
 def fetch(names: Names = None) -> None:
     """Fetch models that are not on this machine yet."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -68,7 +68,7 @@ def fetch(names: Names = None) -> None:
 @app.command("verify")
 def verify(names: Names = None) -> int:
     """Check every byte of the models on this machine against models.yaml."""
-    from clearspot.errors import Refused  # noqa: PLC0415
+    from clearspot.errors import Refused
 
     weights = _weights()
     worst = 0
@@ -82,7 +82,7 @@ def verify(names: Names = None) -> int:
 
 
 def _weights(tell: Progress | None = None) -> Weights:
-    from clearspot.engines.weights import load_weights  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.engines.weights import load_weights
+    from clearspot.project import find_project
 
     return load_weights(find_project(), tell or (lambda *_: None))

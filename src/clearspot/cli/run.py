@@ -19,17 +19,15 @@ class Runner(enum.StrEnum):
 def run(
     spot: Annotated[Path, typer.Argument(help="The spot's folder.")],
     locale: Annotated[list[str] | None, typer.Option(help="Only this locale (repeatable).")] = None,
-    profile: Annotated[
-        list[str] | None, typer.Option(help="Only this delivery profile (repeatable).")
-    ] = None,
+    profile: Annotated[list[str] | None, typer.Option(help="Only this delivery profile (repeatable).")] = None,
     out: Annotated[Path, typer.Option(help="Where deliverables go.")] = Path("out"),
     runner: Annotated[Runner, typer.Option(help="What runs the stages.")] = Runner.PREFECT,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
-    from clearspot.cli import show  # noqa: PLC0415  (heavy)
-    from clearspot.job import Asked, open_job, open_studio  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.cli import show
+    from clearspot.job import Asked, open_job, open_studio
+    from clearspot.project import find_project
 
     project = find_project(spot)
     asked = Asked(spot, tuple(locale or ()), tuple(profile or ()), out)
@@ -38,12 +36,12 @@ def run(
         job = open_job(asked, project, studio, screen.tell)
         screen.expect(job)
         if runner is Runner.PREFECT:
-            from clearspot_flows.quiet import settle  # noqa: PLC0415
+            from clearspot_flows.quiet import settle
 
             settle(project.prefect_dir)
-            from clearspot_flows.localize import run as run_job  # noqa: PLC0415
+            from clearspot_flows.localize import run as run_job
         else:
-            from clearspot.inline import run as run_job  # noqa: PLC0415
+            from clearspot.inline import run as run_job
         outcomes = run_job(job)
     show.outcomes(job, outcomes, as_json=as_json)
     return max((outcome.exit_code for outcome in outcomes), default=0)

@@ -116,9 +116,9 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for outcome in made:
         measured = {finding.rule: finding.measured for finding in outcome.findings}
-        figures = (measured.get(rule, "–") for rule in ("loudness", "true-peak", "duration"))
+        figures = (measured.get(rule, "-") for rule in ("loudness", "true-peak", "duration"))
         verdict = "cleared" if outcome.path else outcome.error.kind if outcome.error else "failed"
-        table.add_row(outcome.locale, outcome.profile, verdict, *figures, str(outcome.path or "–"))
+        table.add_row(outcome.locale, outcome.profile, verdict, *figures, str(outcome.path or "-"))
     console.print(table)
     errors = Console(stderr=True)
     for problem in dict.fromkeys(str(outcome.error) for outcome in made if outcome.error):

@@ -20,10 +20,10 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check what any copy of a deliverable proves: manifest, signer, bytes, tags and, beside it, its receipt."""
-    from clearspot.errors import BadInput  # noqa: PLC0415
-    from clearspot.gate.verify import verify as verify_file  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
-    from clearspot.provenance.keys import load_trust  # noqa: PLC0415
+    from clearspot.errors import BadInput
+    from clearspot.gate.verify import verify as verify_file
+    from clearspot.project import find_project
+    from clearspot.provenance.keys import load_trust
 
     for folder in trust or ():
         if not folder.is_dir():
@@ -45,8 +45,8 @@ def verify(
 
 
 def _show(one: Verification) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console()
     verdict = "verified" if one.passed else "NOT VERIFIED"

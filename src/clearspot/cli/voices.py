@@ -21,9 +21,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")
 @app.command("list")
 def list_voices(as_json: Json = False) -> None:
     """List the voices: their engine, basis of consent, term, and whether the record holds."""
-    from clearspot.consent.registry import load_voice  # noqa: PLC0415
-    from clearspot.errors import ClearspotError  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
+    from clearspot.consent.registry import load_voice
+    from clearspot.errors import ClearspotError
+    from clearspot.project import find_project
 
     project = find_project()
     rows = {}
@@ -50,9 +50,9 @@ def list_voices(as_json: Json = False) -> None:
 @app.command("show")
 def show(voice_id: VoiceId, as_json: Json = False) -> None:
     """Show a voice's consent record: what was allowed, for what, until when, signed by whom."""
-    from clearspot.consent.registry import load_voice  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
-    from clearspot.yamlfile import dump_yaml  # noqa: PLC0415
+    from clearspot.consent.registry import load_voice
+    from clearspot.project import find_project
+    from clearspot.yamlfile import dump_yaml
 
     project = find_project()
     voice = load_voice(voice_id, project.voice_folders())
@@ -71,12 +71,12 @@ def sign(
     key: Annotated[Path, typer.Option(help="The private key of whoever may give this consent.")],
 ) -> None:
     """Sign a voice's consent record as it is now."""
-    from clearspot.consent.registry import load_voice  # noqa: PLC0415
-    from clearspot.consent.signature import sign_record  # noqa: PLC0415
-    from clearspot.files import write_atomically  # noqa: PLC0415
-    from clearspot.project import find_project  # noqa: PLC0415
-    from clearspot.provenance.keys import load_consent_key  # noqa: PLC0415
-    from clearspot.yamlfile import dump_yaml  # noqa: PLC0415
+    from clearspot.consent.registry import load_voice
+    from clearspot.consent.signature import sign_record
+    from clearspot.files import write_atomically
+    from clearspot.project import find_project
+    from clearspot.provenance.keys import load_consent_key
+    from clearspot.yamlfile import dump_yaml
 
     voice = load_voice(voice_id, find_project().voice_folders())
     signature = sign_record(voice.record, load_consent_key(key))
@@ -86,14 +86,12 @@ def sign(
 
 
 def _state(voice: Voice, project: Project) -> str:
-    from clearspot.consent.signature import require_signature  # noqa: PLC0415
-    from clearspot.errors import Refused  # noqa: PLC0415
-    from clearspot.provenance.keys import load_trust  # noqa: PLC0415
+    from clearspot.consent.signature import require_signature
+    from clearspot.errors import Refused
+    from clearspot.provenance.keys import load_trust
 
     try:
-        key = require_signature(
-            voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys
-        )
+        key = require_signature(voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys)
     except Refused as refusal:
         return f"refused: {refusal}"
     return f"{voice.record.status}, signed with key {key}"

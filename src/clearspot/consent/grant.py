@@ -94,9 +94,7 @@ def authorize(
         basis=record.basis,
         signed_by=signed_by,
         uses=uses,
-        weights=MappingProxyType(
-            {role: PinnedFile(file.path, record.weights[role]) for role, file in weights.items()}
-        ),
+        weights=MappingProxyType({role: PinnedFile(file.path, record.weights[role]) for role, file in weights.items()}),
         settings=MappingProxyType(dict(voice.file.settings)),
         seal=_SEAL,
     )

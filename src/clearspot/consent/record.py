@@ -39,7 +39,7 @@ class Scope(Strict):
         allowed = getattr(self, field)
         if allowed == ANY:
             return True
-        return asked in allowed or (field == "markets" and asked.split("-")[0] in allowed)
+        return asked in allowed or (field == "markets" and asked.split("-", maxsplit=1)[0] in allowed)
 
 
 class Term(Strict):
@@ -50,8 +50,7 @@ class Term(Strict):
 
 
 class Evidence(Strict):
-    """What backs the basis: for ``public-dedication`` URL, licence and date; for ``synthetic`` how it was made;
-    for ``talent`` the digest of the recorded statement."""
+    """What backs the basis; ``NEEDED_EVIDENCE`` says which fields each basis asks for."""
 
     how_made: str = ""
     url: str = ""

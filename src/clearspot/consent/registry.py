@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from clearspot.consent.record import ConsentRecord
 from clearspot.errors import BadInput, Refused
 from clearspot.hashing import sha256_json
@@ -17,14 +19,13 @@ VOICE_FILE, CONSENT_FILE, SIGNATURE_FILE = "voice.yaml", "consent.yaml", "consen
 
 
 class VoiceFile(Strict):
-    """``voice.yaml``. ``weights`` names a model of ``models.yaml`` for each role that the engine asks for;
-    ``settings`` belong to the engine."""
+    """``voice.yaml``: the engine, a model of ``models.yaml`` for each role it asks for, and its settings."""
 
     id: Id
     name: str
     engine: str
     weights: dict[str, str]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -66,9 +67,7 @@ def load_voice(voice_id: str, folders: Mapping[str, Path]) -> Voice:
         raise BadInput(f"there is no voice {voice_id!r}; there is: {known}.", where="voices/")
     file = load_model(VoiceFile, folder / VOICE_FILE)
     if file.id != voice_id:
-        raise BadInput(
-            f"says {file.id!r}, the folder is named {voice_id!r}.", where=f"{folder / VOICE_FILE}: id"
-        )
+        raise BadInput(f"says {file.id!r}, the folder is named {voice_id!r}.", where=f"{folder / VOICE_FILE}: id")
     consent = folder / CONSENT_FILE
     if not consent.is_file():
         raise Refused(

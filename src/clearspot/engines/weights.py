@@ -139,9 +139,9 @@ class Weights:
             Refused: A digest does not fit.
             MachineFault: Fetching is forbidden here, failed, or the model is a path that lacks files.
         """
-        from filelock import FileLock  # noqa: PLC0415
+        from filelock import FileLock
 
-        from clearspot.engines import fetching  # noqa: PLC0415
+        from clearspot.engines import fetching
 
         model, folder = self.model(model_id), self.folder(model_id)
         if isinstance(model.source, PathSource):

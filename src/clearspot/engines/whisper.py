@@ -71,7 +71,7 @@ class WhisperEngine:
             return self._model
 
     def _load(self) -> Any:
-        from faster_whisper import WhisperModel  # noqa: PLC0415  (heavy)
+        from faster_whisper import WhisperModel
 
         files = self._read_weights()
         try:

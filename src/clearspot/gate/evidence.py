@@ -78,9 +78,7 @@ def gather(
     clips = expected.timeline.clips
     matches = match_lines([clip.text for clip in clips], transcript.words, locale)
     heard = tuple(
-        HeardClip(
-            clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s
-        )
+        HeardClip(clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s)
         for clip, match in zip(clips, matches, strict=True)
     )
     return Evidence(

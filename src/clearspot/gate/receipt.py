@@ -44,9 +44,7 @@ def check_receipt(receipt: Mapping[str, Any], trusted: Mapping[str, Ed25519Publi
     if key is None:
         return f"is signed with key {signature.get('key')}, which is not trusted here"
     try:
-        key.verify(
-            base64.b64decode(str(signature.get("value")), validate=True), DOMAIN + canonical_json(body)
-        )
+        key.verify(base64.b64decode(str(signature.get("value")), validate=True), DOMAIN + canonical_json(body))
     except (InvalidSignature, binascii.Error, ValueError):
         return "was changed after it was signed"
     return ""

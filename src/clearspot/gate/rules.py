@@ -49,18 +49,14 @@ def translation_approved(evidence: Evidence) -> Finding:
     required = "all approved, or drafts allowed" if evidence.expected.drafts_allowed else "all approved"
     measured = f"{len(lines) - len(drafts)} of {len(lines)} approved"
     detail = f"drafts: {', '.join(drafts)}" if drafts else ""
-    return _finding(
-        "translation-approved", not drafts or evidence.expected.drafts_allowed, measured, required, detail
-    )
+    return _finding("translation-approved", not drafts or evidence.expected.drafts_allowed, measured, required, detail)
 
 
 def disclosure_heard(evidence: Evidence) -> Finding:
     """The spoken disclosure is heard at the start of the delivered file, in its words."""
     limits = evidence.expected.limits
     clip = evidence.disclosure
-    problem = clip.said.difference(
-        error_rate=limits.disclosure_error_rate, name_closeness=limits.name_closeness
-    )
+    problem = clip.said.difference(error_rate=limits.disclosure_error_rate, name_closeness=limits.name_closeness)
     problem = problem or _out_of_place(clip, limits.place_tolerance_s)
     measured = f"error rate {clip.said.error_rate:.2f} at {_time(clip.start_s)}"
     required = f"at most {limits.disclosure_error_rate:g} at {clip.placed.start_s:.1f} s"
@@ -72,9 +68,7 @@ def lines_heard(evidence: Evidence) -> Finding:
     limits = evidence.expected.limits
     problems = []
     for clip in evidence.lines:
-        problem = clip.said.difference(
-            error_rate=limits.line_error_rate, name_closeness=limits.name_closeness
-        )
+        problem = clip.said.difference(error_rate=limits.line_error_rate, name_closeness=limits.name_closeness)
         if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
             problems.append(f"line {clip.placed.line_id!r}: {problem}")
     worst = max(evidence.lines, key=lambda clip: clip.said.error_rate)

@@ -66,9 +66,7 @@ def _essence(path: Path, facts: manifest.ManifestFacts) -> Finding:
         actual = essence_sha256(path)
     except ClearspotError as error:
         return Finding("essence-unchanged", "fail", "unreadable", named[:12] or "named", str(error))
-    return Finding(
-        "essence-unchanged", _verdict(bool(named) and actual == named), actual[:12], named[:12] or "named"
-    )
+    return Finding("essence-unchanged", _verdict(bool(named) and actual == named), actual[:12], named[:12] or "named")
 
 
 def _disclosed(facts: manifest.ManifestFacts, found: dict[str, str]) -> Finding:
@@ -88,9 +86,7 @@ def _receipt(path: Path, receipt_path: Path, trust: Trust) -> Finding:
     problem = check_receipt(receipt, trust.receipt_keys)
     if not problem and receipt["receipt"].get("file_sha256") != sha256_file(path):
         problem = "is of other bytes than this file's"
-    return Finding(
-        "receipt", _verdict(not problem), "false" if problem else "signed", "signed, of this file", problem
-    )
+    return Finding("receipt", _verdict(not problem), "false" if problem else "signed", "signed, of this file", problem)
 
 
 def _verdict(passed: bool) -> Literal["pass", "fail"]:

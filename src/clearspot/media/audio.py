@@ -36,7 +36,7 @@ def probe(path: Path) -> AudioFacts:
     Raises:
         BadInput: It is not audio, or holds no audio stream.
     """
-    import av  # noqa: PLC0415
+    import av
 
     try:
         with av.open(str(path)) as container:
@@ -65,7 +65,7 @@ def decode(path: Path, *, channels: int, rate_hz: int = RATE_HZ) -> Samples:
     Raises:
         BadInput: It is not audio, or holds none.
     """
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     probe(path)
     stream = graph.input(f"file:{path}").output(
@@ -93,7 +93,7 @@ def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Band-limited rational resampling along the first axis; the same array where the rates are equal."""
     if from_hz == to_hz:
         return samples
-    from scipy.signal import resample_poly  # noqa: PLC0415
+    from scipy.signal import resample_poly
 
     divisor = int(np.gcd(from_hz, to_hz))
     return np.asarray(resample_poly(samples, to_hz // divisor, from_hz // divisor, axis=0), dtype=np.float32)
@@ -111,7 +111,7 @@ def essence_sha256(path: Path) -> str:
     Raises:
         BadInput: It is not audio.
     """
-    import av  # noqa: PLC0415
+    import av
 
     digest = hashlib.sha256()
     try:

@@ -42,11 +42,9 @@ def binary() -> str:
     if named := os.environ.get(ENV):
         found = shutil.which(named)
         if not found:
-            raise MachineFault(
-                "is not a program.", where=f"{ENV}={named}", remedy="Name an ffmpeg, or unset it."
-            )
+            raise MachineFault("is not a program.", where=f"{ENV}={named}", remedy="Name an ffmpeg, or unset it.")
         return found
-    import imageio_ffmpeg  # noqa: PLC0415  (kept out of start-up)
+    import imageio_ffmpeg
 
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -67,15 +65,13 @@ def run(stream: Any, *, stdin: bytes | None = None, about: Path | None = None) -
     Raises:
         FfmpegFailed: It ended with an error or ran too long; the message has its last line.
     """
-    import ffmpeg  # noqa: PLC0415
+    import ffmpeg
 
     head, *rest = ffmpeg.compile(stream, cmd=binary(), overwrite_output=True)
     guard = ["-hide_banner", "-nostats"] if stdin is not None else ["-hide_banner", "-nostats", "-nostdin"]
     feed: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
     try:
-        done = subprocess.run(
-            [head, *guard, *rest], capture_output=True, timeout=TIMEOUT_S, check=False, **feed
-        )
+        done = subprocess.run([head, *guard, *rest], capture_output=True, timeout=TIMEOUT_S, check=False, **feed)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FfmpegFailed(f"ffmpeg did not finish: {error}.", where=str(about or "")) from error
     report = done.stderr.decode("utf-8", "replace")

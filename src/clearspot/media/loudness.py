@@ -33,7 +33,7 @@ class Loudness:
 
 def measure(programme: Samples) -> Loudness:
     """The loudness of a stereo programme at 48 kHz, shape (samples, 2)."""
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     source = graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
     stream = source.filter("ebur128", peak="true", framelog="quiet").output("pipe:", f="null")
@@ -42,7 +42,7 @@ def measure(programme: Samples) -> Loudness:
 
 def decode_and_measure(path: Path) -> tuple[Samples, Loudness]:
     """A file's programme, shape (samples, 2) at 48 kHz, and its loudness, decoded once."""
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     stream = (
         graph.input(f"file:{path}")
@@ -97,7 +97,7 @@ def bring_to(programme: Samples, target_lufs: float, ceiling_dbtp: float) -> Sam
         gain_db += off_lu
         limit_db -= max(0.0, over_db + 0.05 if over_db > 0 else 0.0)
     raise Refused(
-        f"cannot reach {target_lufs:g} LUFS under {ceiling_dbtp:g} dBTP: it comes to {got.integrated_lufs:.1f} LUFS.",
+        f"cannot reach {target_lufs:g} LUFS under {ceiling_dbtp:g} dBTP; it comes to {got.integrated_lufs:.1f} LUFS.",
         where="loudness",
         remedy="Ask for a lower loudness in the delivery profile.",
     )
@@ -108,14 +108,12 @@ def _gain(programme: Samples, gain_db: float) -> Samples:
 
 
 def _limit(programme: Samples, ceiling_db: float) -> Samples:
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     stream = (
         graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
         .filter("aresample", RATE_HZ * OVERSAMPLE)
-        .filter(
-            "alimiter", limit=10 ** (ceiling_db / 20), attack=2, release=60, level="false", latency="true"
-        )
+        .filter("alimiter", limit=10 ** (ceiling_db / 20), attack=2, release=60, level="false", latency="true")
         .filter("aresample", RATE_HZ)
         .output("pipe:", f="f32le", acodec="pcm_f32le", ar=RATE_HZ, ac=2)
     )

@@ -9,7 +9,7 @@ from clearspot.timebase import RATE_HZ
 
 def faster(speech: Samples, factor: float) -> Samples:
     """Mono speech at 48 kHz, shape (samples,), ``factor`` times as fast, its pitch kept (rubberband)."""
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     stream = (
         graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=1)

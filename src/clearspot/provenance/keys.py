@@ -64,9 +64,7 @@ def load_trust(folders: tuple[Path, ...]) -> Trust:
                 x509.load_pem_x509_certificates(path.read_bytes())
                 anchors.append(path.read_text(encoding="ascii"))
             elif kind in keys:
-                public = serialization.load_pem_public_key(path.read_bytes())
-                if not isinstance(public, Ed25519PublicKey):
-                    raise ValueError("not an Ed25519 key")  # noqa: TRY004
+                public = _public_key(path.read_bytes())
                 keys[kind][key_id(public)] = public
         except (ValueError, OSError) as error:
             raise BadInput(f"is not a trust anchor: {error}.", where=str(path)) from error
@@ -87,9 +85,7 @@ def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
         leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
         serialization.load_pem_private_key(key_pem, password=None)
     except FileNotFoundError as error:
-        raise BadInput(
-            "there are no signing keys yet.", where=str(folder), remedy="clearspot keys init"
-        ) from error
+        raise BadInput("there are no signing keys yet.", where=str(folder), remedy="clearspot keys init") from error
     except (ValueError, OSError) as error:
         raise BadInput("these signing keys cannot be read.", where=str(folder)) from error
     if not isinstance(receipt, Ed25519PrivateKey):
@@ -153,6 +149,13 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
     return True
 
 
+def _public_key(pem: bytes) -> Ed25519PublicKey:
+    public = serialization.load_pem_public_key(pem)
+    if not isinstance(public, Ed25519PublicKey):
+        raise ValueError("not an Ed25519 key")  # noqa: TRY004  (the caller tells it with the file's name)
+    return public
+
+
 def _private(path: Path) -> bytes:
     if path.stat().st_mode & 0o077:
         raise Refused("this private key can be read by others.", where=str(path), remedy=f"chmod 600 {path}")
@@ -200,9 +203,7 @@ def _development_chain(
             .not_valid_after(now + dt.timedelta(days=DEVELOPMENT_DAYS))
             .add_extension(x509.BasicConstraints(ca=level < 2, path_length=None), critical=True)
             .add_extension(_key_usage(ca=level < 2), critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(keys[level].public_key()), critical=False
-            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[level].public_key()), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[issuer].public_key()),
                 critical=False,

@@ -59,7 +59,7 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
         Refused: The signer is not one this project trusts; nothing useful is written then.
         MachineFault: The library failed.
     """
-    import c2pa  # noqa: PLC0415
+    import c2pa
 
     mime = MIME[source.suffix]
     try:
@@ -94,7 +94,7 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     Raises:
         BadInput: It is not a format that carries manifests.
     """
-    import c2pa  # noqa: PLC0415
+    import c2pa
 
     mime = MIME.get(path.suffix.lower())
     if mime is None:
@@ -114,10 +114,12 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
 def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     assertions = {item["label"]: item.get("data", {}) for item in active.get("assertions", ())}
-    actions = next((data for label, data in assertions.items() if label.startswith("c2pa.actions")), {})
+    actions: Mapping[str, Any] = next(
+        (data for label, data in assertions.items() if label.startswith("c2pa.actions")), {}
+    )
     failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", ())
     signature = active.get("signature_info", {})
-    generator = next(iter(active.get("claim_generator_info", ())), {})
+    generator: Mapping[str, Any] = next(iter(active.get("claim_generator_info", ())), {})
     return ManifestFacts(
         state=state,
         problems=tuple(f"{item.get('code')}: {item.get('explanation', '')}" for item in failures),

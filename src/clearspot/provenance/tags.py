@@ -58,7 +58,7 @@ def write(path: Path, tags: Tags) -> None:
         raise BadInput(
             f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path)
         )
-    import mutagen  # noqa: PLC0415
+    import mutagen
 
     try:
         writer(path, tags)
@@ -68,10 +68,10 @@ def write(path: Path, tags: Tags) -> None:
 
 def read(path: Path) -> dict[str, str]:
     """Our tags as a file holds them, by the names of ``Tags.as_pairs``; what is not there is left out."""
-    import mutagen  # noqa: PLC0415
+    import mutagen
 
     try:
-        file = mutagen.File(path)
+        file: Any = mutagen.File(path)
     except (mutagen.MutagenError, OSError):
         return {}
     if file is None or file.tags is None:
@@ -85,34 +85,36 @@ def read(path: Path) -> dict[str, str]:
     return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
 
 
-def _write_id3(path: Path, tags: Tags) -> None:
-    import mutagen  # noqa: PLC0415
-    from mutagen import id3  # noqa: PLC0415
+_WRITERS.get(path.suffix)
+    if writer is None:
+        raise BadInput(
+            f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path)
+        )
+    import mutagen
 
-    file: Any = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
-    file.tags.add(id3.TIT2(encoding=3, text=tags.title))
-    file.tags.add(id3.TLAN(encoding=3, text=tags.language))
-    file.tags.add(id3.COMM(encoding=3, lang="eng", desc="", text=tags.comment))
-    file.tags.add(id3.TSSE(encoding=3, text=f"{tags.system} {tags.system_version}"))
-    for name, text in tags.as_pairs().items():
-        file.tags.add(id3.TXXX(encoding=3, desc=name, text=text))
-    file.save()
+    try:
+        writer(path, tags)
+    except (mutagen.MutagenError, OSError) as error:
+        raise MachineFault(f"the tags cannot be written: {error}.", where=str(path)) from error
 
 
-def _write_mp4(path: Path, tags: Tags) -> None:
-    from mutagen.mp4 import MP4, AtomDataType, MP4FreeForm  # noqa: PLC0415
+def read(path: Path) -> dict[str, str]:
+    """Our tags as a file holds them, by the names of ``Tags.as_pairs``; what is not there is left out."""
+    import mutagen
 
-    file = MP4(path)
-    if file.tags is None:
-        file.add_tags()
-    file.tags["\xa9nam"] = [tags.title]
-    file.tags["\xa9cmt"] = [tags.comment]
-    file.tags["\xa9too"] = [f"{tags.system} {tags.system_version}"]
-    for name, text in tags.as_pairs().items():
-        file.tags[FREEFORM + name] = [MP4FreeForm(text.encode(), AtomDataType.UTF8)]
-    file.save()
+    try:
+        file: Any = mutagen.File(path)
+    except (mutagen.MutagenError, OSError):
+        return {}
+    if file is None or file.tags is None:
+        return {}
+    if path.suffix.lower() == ".m4a":
+        return {
+            key.removeprefix(FREEFORM): bytes(values[0]).decode("utf-8", "replace")
+            for key, values in file.tags.items()
+            if key.startswith(FREEFORM) and values
+        }
+    return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
 
 
 _WRITERS: Mapping[str, Callable[[Path, Tags], None]] = {

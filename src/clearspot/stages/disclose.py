@@ -75,7 +75,7 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
 
 def encode(programme: Samples, profile: Profile, said: tags.Tags, target: Path) -> None:
     """Write a stereo programme, shape (samples, 2), in the profile's codec; equal samples give equal bytes."""
-    import ffmpeg as graph  # noqa: PLC0415
+    import ffmpeg as graph
 
     options: dict[str, object] = {"acodec": profile.codec, "ar": RATE_HZ, "ac": 2, "map_metadata": -1}
     if profile.bitrate_kbps:

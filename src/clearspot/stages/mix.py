@@ -50,20 +50,17 @@ def _bed_under(timeline: Timeline, bed: Samples) -> Samples:
 
 def _gains(timeline: Timeline) -> Samples:
     """The bed's gain at every sample: up between lines, down under them, in after the disclosure, out at the end."""
-    points: list[tuple[float, float]] = []
-    open_at = timeline.disclosure.end
-    points += [(open_at, -80.0), (open_at + samples(AFTER_DISCLOSURE_S), 0.0)]
+    open_at, ramp = timeline.disclosure.end, samples(RAMP_S)
+    shapes = [[(open_at, -80.0), (open_at + samples(AFTER_DISCLOSURE_S), 0.0)]]
     for placed in timeline.lines:
         down, up = placed.start - samples(DUCK_BEFORE_S), placed.end + samples(DUCK_AFTER_S)
-        ramp = samples(RAMP_S)
-        points += [(down - ramp, 0.0), (down, DUCK_DB), (up, DUCK_DB), (up + ramp, 0.0)]
+        shapes.append([(down - ramp, 0.0), (down, DUCK_DB), (up, DUCK_DB), (up + ramp, 0.0)])
     where = np.arange(timeline.length)
     # Where two lines are close, their ramps overlap: the lower gain holds.
     gain_db = np.zeros(timeline.length)
-    gain_db = np.minimum(gain_db, np.interp(where, *zip(*points[:2], strict=True)))
-    for index in range(2, len(points), 4):
-        xs, ys = zip(*points[index : index + 4], strict=True)
-        gain_db = np.minimum(gain_db, np.interp(where, xs, ys))
+    for ramp_points in shapes:
+        at, level_db = zip(*ramp_points, strict=True)
+        gain_db = np.minimum(gain_db, np.interp(where, at, level_db))
     gains = 10 ** (gain_db / 20)
     fade = min(samples(FADE_OUT_S), timeline.length)
     gains[timeline.length - fade :] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2

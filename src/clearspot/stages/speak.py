@@ -55,8 +55,8 @@ def speak(engine: SpeechEngine, grant: Grant, line_id: str, text: str, rate: flo
 
 def _trimmed(sound: Samples) -> Samples:
     """The speech without the silence around it, with short fades at the cuts."""
-    from pydub import AudioSegment  # noqa: PLC0415
-    from pydub.silence import detect_leading_silence  # noqa: PLC0415
+    from pydub import AudioSegment
+    from pydub.silence import detect_leading_silence
 
     peak = float(np.abs(sound).max())
     # pydub works in 16-bit integers: good for finding the cuts, which are then made in float.

@@ -90,9 +90,7 @@ def _written(spot: Spot, locale: str, line_id: str, text: str, approvals: Approv
     return LocalLine(line_id, text, "draft", drafted_by=why)
 
 
-def _draft(
-    spot: Spot, locale: str, line_id: str, translator: Callable[[str, str], Translator | None]
-) -> LocalLine:
+def _draft(spot: Spot, locale: str, line_id: str, translator: Callable[[str, str], Translator | None]) -> LocalLine:
     source = spot.script.locale
     engine = translator(source, locale)
     if engine is None:

@@ -90,7 +90,7 @@ def say_whole(digits: str, locale: str, *, grouped: bool = False) -> str:
 
 def say_ordinal(number: int, locale: str, *, feminine: bool = False) -> str:
     """The words of an ordinal; the cardinal where num2words has no ordinal."""
-    from num2words import num2words  # noqa: PLC0415 - slow to load
+    from num2words import num2words
 
     try:
         words = str(num2words(number, lang=str(_num2words_language(locale)), to="ordinal"))
@@ -110,7 +110,7 @@ def has_words(locale: str) -> bool:
 
 @cache
 def _num2words_language(locale: str) -> str | None:
-    from num2words import CONVERTER_CLASSES  # noqa: PLC0415 - slow to load
+    from num2words import CONVERTER_CLASSES
 
     language = language_of(locale)
     for name in (f"{language}_{territory_of(locale)}", language):
@@ -126,7 +126,7 @@ def _say_digits(digits: str, locale: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _named(number: int, locale: str) -> str:
-    from num2words import num2words  # noqa: PLC0415 - slow to load
+    from num2words import num2words
 
     language = _num2words_language(locale)
     if language is None:

@@ -112,7 +112,7 @@ def _money_of_babel(currency: str, locale: str, fallback: Money) -> Money:
     known = _babel_locale(locale)
     if known is None:
         return fallback
-    from babel.numbers import get_currency_name  # noqa: PLC0415 - slow to load
+    from babel.numbers import get_currency_name
 
     code = _ISO_CODES[currency]
     return Money(
@@ -123,7 +123,7 @@ def _money_of_babel(currency: str, locale: str, fallback: Money) -> Money:
 
 @cache
 def _babel_locale(locale: str) -> Locale | None:
-    from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - slow to load
+    from babel import Locale, UnknownLocaleError
 
     for tag in (locale.replace("-", "_"), language_of(locale)):
         try:

@@ -56,9 +56,7 @@ def match_lines(expected: Sequence[str], words: Sequence[Word], locale: str) -> 
     """
     if not expected:
         if words:
-            raise ValueError(
-                f"{len(words)} words were heard but no line was expected; give at least one line"
-            )
+            raise ValueError(f"{len(words)} words were heard but no line was expected; give at least one line")
         return ()
     lines = [normalise(line, locale) for line in expected]
     bounds = _partition([_spaceless(line) for line in lines], [_spaceless(w) for w in _each(words, locale)])
@@ -123,7 +121,7 @@ def _line_match(line: str, words: tuple[Word, ...], locale: str) -> LineMatch:
 
 
 def _distance(one: str, other: str) -> int:
-    from rapidfuzz.distance import Levenshtein  # noqa: PLC0415 - slow to load
+    from rapidfuzz.distance import Levenshtein
 
     return Levenshtein.distance(_spaceless(one), _spaceless(other))
 
@@ -134,7 +132,7 @@ def _partition(lines: list[str], words: list[str]) -> list[int]:
     An edit-distance table of all lines against all words, with a row per expected character and a
     column per heard one. A line may end only where a word ends; there the next one begins.
     """
-    import numpy as np  # noqa: PLC0415 - slow to load
+    import numpy as np
 
     ends = np.cumsum([0, *(len(word) for word in words)])
     heard = np.array([ord(char) for char in "".join(words)], dtype=np.int64)
@@ -160,7 +158,7 @@ def _row_after(
     line: str, row: NDArray[np.int64], heard: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The last row of the table of one line, from the row above its first."""
-    import numpy as np  # noqa: PLC0415 - slow to load
+    import numpy as np
 
     row = np.minimum.accumulate(row - steps) + steps
     for char in line:

@@ -35,7 +35,10 @@ class Said:
             )
         for name, close in self.names:
             if close < name_closeness:
-                return f"the name {name!r} was not heard in {self.heard!r} (closeness {close:.2f}, at least {name_closeness:g})"
+                return (
+                    f"the name {name!r} was not heard in {self.heard!r} (closeness {close:.2f}, at least "
+                    f"{name_closeness:g})"
+                )
         if self.error_rate > error_rate:
             return (
                 f"heard {self.heard!r} (error rate {self.error_rate:.2f}, at most {error_rate:g}), "

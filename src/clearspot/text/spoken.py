@@ -65,9 +65,7 @@ def spoken_form(text: str, locale: str) -> str:
         text: the text as approved or heard.
         locale: a BCP 47 tag; its language chooses the words, its territory separators and money.
     """
-    return join_pieces(
-        [piece if isinstance(piece, str) else piece.said for piece in pieces(text, locale)], locale
-    )
+    return join_pieces([piece if isinstance(piece, str) else piece.said for piece in pieces(text, locale)], locale)
 
 
 def join_pieces(said: list[str], locale: str) -> str:
