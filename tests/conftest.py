@@ -85,9 +85,7 @@ def tone(duration_s: float, *, rate_hz: int = 48_000, hz: float = 220.0, level_d
 
 def run_ffmpeg(*arguments: str | Path) -> None:
     """The bundled ffmpeg, for making files that tests need."""
-    subprocess.run(
-        [ffmpeg.binary(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)], check=True
-    )
+    subprocess.run([ffmpeg.binary(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)], check=True)
 
 
 @dataclass

@@ -29,9 +29,7 @@ class Tags:
 
     def as_pairs(self) -> dict[str, str]:
         """Every tag by the name it has in TXXX frames and freeform atoms."""
-        return {
-            "".join(word.title() for word in name.split("_")): text for name, text in asdict(self).items()
-        }
+        return {"".join(word.title() for word in name.split("_")): text for name, text in asdict(self).items()}
 
 
 def wav_info(tags: Tags) -> dict[str, str]:
@@ -55,9 +53,7 @@ def write(path: Path, tags: Tags) -> None:
     """
     writer = _WRITERS.get(path.suffix)
     if writer is None:
-        raise BadInput(
-            f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path)
-        )
+        raise BadInput(f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path))
     import mutagen
 
     try:
@@ -85,36 +81,36 @@ def read(path: Path) -> dict[str, str]:
     return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
 
 
-_WRITERS.get(path.suffix)
-    if writer is None:
-        raise BadInput(
-            f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path)
-        )
+def _write_id3(path: Path, tags: Tags) -> None:
     import mutagen
+    from mutagen import id3
 
-    try:
-        writer(path, tags)
-    except (mutagen.MutagenError, OSError) as error:
-        raise MachineFault(f"the tags cannot be written: {error}.", where=str(path)) from error
+    frames: Any = id3  # mutagen's frames carry no types
+    file: Any = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    file.tags.add(frames.TIT2(encoding=3, text=tags.title))
+    file.tags.add(frames.TLAN(encoding=3, text=tags.language))
+    file.tags.add(frames.COMM(encoding=3, lang="eng", desc="", text=tags.comment))
+    file.tags.add(frames.TSSE(encoding=3, text=f"{tags.system} {tags.system_version}"))
+    for name, text in tags.as_pairs().items():
+        file.tags.add(frames.TXXX(encoding=3, desc=name, text=text))
+    file.save()
 
 
-def read(path: Path) -> dict[str, str]:
-    """Our tags as a file holds them, by the names of ``Tags.as_pairs``; what is not there is left out."""
-    import mutagen
+def _write_mp4(path: Path, tags: Tags) -> None:
+    from mutagen import mp4
 
-    try:
-        file: Any = mutagen.File(path)
-    except (mutagen.MutagenError, OSError):
-        return {}
-    if file is None or file.tags is None:
-        return {}
-    if path.suffix.lower() == ".m4a":
-        return {
-            key.removeprefix(FREEFORM): bytes(values[0]).decode("utf-8", "replace")
-            for key, values in file.tags.items()
-            if key.startswith(FREEFORM) and values
-        }
-    return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
+    atoms: Any = mp4
+    file = atoms.MP4(path)
+    if file.tags is None:
+        file.add_tags()
+    file.tags["\xa9nam"] = [tags.title]
+    file.tags["\xa9cmt"] = [tags.comment]
+    file.tags["\xa9too"] = [f"{tags.system} {tags.system_version}"]
+    for name, text in tags.as_pairs().items():
+        file.tags[FREEFORM + name] = [atoms.MP4FreeForm(text.encode(), atoms.AtomDataType.UTF8)]
+    file.save()
 
 
 _WRITERS: Mapping[str, Callable[[Path, Tags], None]] = {
