@@ -1,0 +1,40 @@
+# Everything starts here. `make demo` and `make test` set up what they need, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo    set up and render the demo spot in three languages"
+	@echo "make test    set up and pass everything: format, lint, types, tests, the documentation's examples"
+	@echo "make check   format, lint and types alone"
+	@echo "make bench   the pipeline against the bare engine loop"
+	@echo "make clean   forget the environment and what was rendered"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Clearspot needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12"; exit 3; }
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/clearspot keys init
+	@$(BIN)/clearspot run spots/lumen-coffee --out out
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/python scripts/bench.py
+
+clean:
+	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache
