@@ -28,7 +28,7 @@ from clearspot.project import find_project
 from clearspot.spot import DISCLOSURE_ID
 
 MAX_THREADS = 64
-"""Threads only wait here; ``job.slots`` holds back the heavy work."""
+"""Threads only wait here; ``Studio.work`` holds back what is heavy."""
 
 
 @dataclass

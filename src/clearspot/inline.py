@@ -26,6 +26,7 @@ def run(job: Job) -> list[Outcome]:
             warm.result()
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:
+            job.studio.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -67,5 +68,5 @@ def _locale(
 
 
 def _threads(job: Job) -> int:
-    """Enough that no thread waits for one that was not started; ``job.slots`` holds back the heavy work."""
+    """Enough that no thread waits for one that was not started; ``Studio.work`` holds back what is heavy."""
     return 3 + len(job.locales) * (1 + max(len(job.spot.script.lines) + 1, len(job.profiles)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from clearspot.approvals import Approvals, load_approvals
@@ -37,7 +37,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one spot. ``slots`` lets as many engine calls run side by side as there are workers."""
+    """One run of one spot."""
 
     project: Project
     spot: Spot
@@ -52,7 +52,6 @@ class Job:
     out: Path
     started: dt.datetime
     tell: Tell
-    slots: threading.Semaphore = field(repr=False)
 
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""
@@ -96,7 +95,6 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
         out=asked.out,
         started=now,
         tell=tell,
-        slots=threading.Semaphore(project.workers),
     )
 
 

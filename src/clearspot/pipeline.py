@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot import __version__, publish
@@ -65,8 +65,8 @@ class Outcome:
 def hear(job: Job) -> Transcript:
     """transcribe: the recording, once for all locales."""
     require_script_approval(job.spot, job.approvals)
-    with telling(job.tell, "", "transcribe"), job.slots:
-        return transcribe(job.spot.recording, job.studio.recogniser())
+    with telling(job.tell, "", "transcribe"):
+        return job.studio.work(lambda: transcribe(job.spot.recording, job.studio.recogniser()))
 
 
 def match(job: Job, transcript: Transcript) -> TimedScript:
@@ -92,8 +92,9 @@ def leave(job: Job, locale: str) -> Grant:
 
 def say(job: Job, translation: Translation, grant: Grant, line_id: str) -> Clip:
     """speak: one line at its natural rate; the disclosure is a line too."""
-    with telling(job.tell, translation.locale, "speak", line_id), job.slots:
-        return speak(job.studio.speech(grant.engine), grant, line_id, translation.text(line_id))
+    with telling(job.tell, translation.locale, "speak", line_id):
+        engine, text = job.studio.speech(grant.engine), translation.text(line_id)
+        return job.studio.work(lambda: speak(engine, grant, line_id, text))
 
 
 def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -> Timeline:
@@ -106,15 +107,10 @@ def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -
             source_duration_s=timed.duration_s,
         )
         opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
-        engine = job.studio.speech(grant.engine)
-        hurried = []
-        for line, rate in zip(lines, rates_needed(opening, lines, plan), strict=True):
-            if rate == 1.0:
-                hurried.append(line)
-                continue
-            with job.slots:
-                clip = speak(engine, grant, line.line_id, line.text, rate)
-            hurried.append(Spoken(line.line_id, line.text, line.natural_s, clip.samples))
+        rates = rates_needed(opening, lines, plan)
+        hurried = [
+            line if rate == 1.0 else _again(job, grant, line, rate) for line, rate in zip(lines, rates, strict=True)
+        ]
         return fit(opening, hurried, plan)
 
 
@@ -125,8 +121,8 @@ def score(job: Job) -> Samples | None:
 
 def blend(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
     """mix: the timeline over the bed."""
-    with telling(job.tell, locale, "mix"), job.slots:
-        return mix(timeline, bed)
+    with telling(job.tell, locale, "mix"):
+        return job.studio.work(lambda: mix(timeline, bed))
 
 
 def finish(
@@ -156,8 +152,9 @@ def finish(
         keys=job.keys,
         trust=job.trust,
     )
-    with telling(job.tell, locale, "disclose", profile_id), job.slots:
-        candidate = disclose(programme, profile, papers, folder, job.name(locale, profile_id))
+    with telling(job.tell, locale, "disclose", profile_id):
+        name = job.name(locale, profile_id)
+        candidate = job.studio.work(lambda: disclose(programme, profile, papers, folder, name))
     expected = Expected(
         translation=translation,
         timeline=timeline,
@@ -173,14 +170,16 @@ def finish(
 def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
     """gate: what the delivered bytes are, against what they must be."""
     locale = made.expected.translation.locale
-    with telling(job.tell, locale, "gate", made.profile_id), job.slots:
-        evidence = gather(
-            made.candidate,
-            made.expected,
-            recogniser=job.studio.recogniser(),
-            trust=job.trust,
-            consent=_consent_now(job, locale),
-            script=_script_now(job, timed),
+    with telling(job.tell, locale, "gate", made.profile_id):
+        evidence = job.studio.work(
+            lambda: gather(
+                made.candidate,
+                made.expected,
+                recogniser=job.studio.recogniser(),
+                trust=job.trust,
+                consent=_consent_now(job, locale),
+                script=_script_now(job, timed),
+            )
         )
         return evidence, judge(evidence)
 
@@ -214,6 +213,13 @@ def refuse(
     if isinstance(error, Refused):
         publish.withdraw(job, locale, profile_id, error, findings)
     return Outcome(locale, profile_id, None, "", findings, error)
+
+
+def _again(job: Job, grant: Grant, line: Spoken, rate: float) -> Spoken:
+    """A line spoken again at another rate."""
+    engine = job.studio.speech(grant.engine)
+    clip = job.studio.work(lambda: speak(engine, grant, line.line_id, line.text, rate))
+    return replace(line, samples=clip.samples)
 
 
 def _authorize(job: Job, locale: str) -> Grant:

@@ -98,7 +98,7 @@ def _open(model: bytes) -> Any:
     options.intra_op_num_threads = 1  # two single-threaded workers are faster than one with two threads
     options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = _returning_memory()(model, options, providers=["CPUExecutionProvider"])
         with tempfile.TemporaryDirectory() as folder:
             # kokoro-onnx wants files to exist; it never reads this model path, and styles come with each call.
             stand_in = Path(folder) / "styles.npz"
@@ -107,6 +107,19 @@ def _open(model: bytes) -> Any:
             return Kokoro.from_session(session, str(stand_in))
     except Exception as error:
         raise MachineFault(f"Kokoro's model cannot be loaded: {error}.", where="kokoro") from error
+
+
+def _returning_memory() -> type[Any]:
+    """An ONNX session that gives its working memory back after each call: a long line needs some 400 MB."""
+    import onnxruntime
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def run(self, names: Any, feed: Any, options: Any = None) -> Any:
+            options = options or onnxruntime.RunOptions()
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+            return super().run(names, feed, options)
+
+    return Session
 
 
 def _mean_style(styles: bytes, mix: dict[str, float], voice: str) -> NDArray[np.float32]:

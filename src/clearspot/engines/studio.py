@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import TypeVar
 
 from clearspot.engines.protocols import Recogniser, SpeechEngine, Translator
 from clearspot.engines.weights import Weights
 from clearspot.errors import BadInput
+
+T = TypeVar("T")
 
 SPEECH: Mapping[str, str] = {"kokoro": "clearspot.engines.kokoro:KokoroEngine"}
 TRANSLATION: Mapping[str, str] = {"bergamot": "clearspot.engines.bergamot:BergamotEngine"}
@@ -25,8 +29,24 @@ class Studio:
     weights: Weights
     recogniser_model: str
     workers: int
+    _hands: ThreadPoolExecutor = field(init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def __post_init__(self) -> None:
+        self._hands = ThreadPoolExecutor(self.workers, "clearspot-worker")
+
+    def work(self, call: Callable[[], T]) -> T:
+        """Do something heavy on one of the ``workers`` threads, and wait for it.
+
+        A few threads do all heavy work, whoever asks: as many calls run side by side as there are cores, and the
+        memory allocator keeps a few pools instead of one for every thread that waits.
+        """
+        return self._hands.submit(call).result()
+
+    def stop(self) -> None:
+        """Begin nothing more; what runs already ends by itself."""
+        self._hands.shutdown(wait=False, cancel_futures=True)
 
     def speech(self, name: str) -> SpeechEngine:
         """The speech engine of that name.

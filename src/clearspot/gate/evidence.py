@@ -9,7 +9,7 @@ from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
 from clearspot.engines.protocols import Recogniser
 from clearspot.errors import Refused
-from clearspot.media.audio import essence_sha256, for_listening
+from clearspot.media.audio import essence_sha256
 from clearspot.media.loudness import Loudness
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
@@ -17,7 +17,6 @@ from clearspot.stages.disclose import Candidate
 from clearspot.stages.translate import Translation
 from clearspot.text.match import match_lines
 from clearspot.text.said import Said, hold_against
-from clearspot.timebase import seconds
 from clearspot.timeline import Placed, Timeline
 
 
@@ -74,7 +73,7 @@ def gather(
     The recogniser hears the decoded file and nothing else; it is never told what it should hear.
     """
     locale = expected.translation.locale
-    transcript = recogniser.recognise(for_listening(candidate.programme), language=locale.split("-")[0])
+    transcript = recogniser.recognise(candidate.listening, language=locale.split("-")[0])
     clips = expected.timeline.clips
     matches = match_lines([clip.text for clip in clips], transcript.words, locale)
     heard = tuple(
@@ -84,7 +83,7 @@ def gather(
     return Evidence(
         expected=expected,
         essence_sha256=essence_sha256(candidate.path),
-        duration_s=seconds(len(candidate.programme)),
+        duration_s=candidate.duration_s,
         loudness=candidate.loudness,
         disclosure=heard[0],
         lines=heard[1:],

@@ -8,11 +8,11 @@ from pathlib import Path
 from clearspot.config import Profile
 from clearspot.errors import Refused
 from clearspot.media import ffmpeg
-from clearspot.media.audio import Samples, essence_sha256, to_f32le
+from clearspot.media.audio import Samples, essence_sha256, for_listening, to_f32le
 from clearspot.media.loudness import Loudness, bring_to, decode_and_measure
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import SigningKeys, Trust
-from clearspot.timebase import RATE_HZ
+from clearspot.timebase import RATE_HZ, seconds
 
 ENCODE_TRIES = 3
 
@@ -30,11 +30,15 @@ class Papers:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finished file that no gate has seen yet, decoded once for it: shape (samples, 2) at 48 kHz."""
+    """A finished file that no gate has seen yet, and what decoding it once gave.
+
+    ``listening`` is what a recogniser takes: mono float32 at 16 kHz, shape (samples,).
+    """
 
     path: Path
-    programme: Samples
+    duration_s: float
     loudness: Loudness
+    listening: Samples
 
 
 def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
@@ -70,7 +74,7 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
     claim = replace(papers.claim, clearance=clearance)
     manifest.sign(encoded, signed, claim, papers.recording, papers.keys, papers.trust)
     encoded.unlink()
-    return Candidate(signed, decoded, loudness)
+    return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded))
 
 
 def encode(programme: Samples, profile: Profile, said: tags.Tags, target: Path) -> None:

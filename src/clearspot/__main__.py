@@ -1,0 +1,5 @@
+"""``python -m clearspot``."""
+
+from clearspot.cli.main import main
+
+main()
