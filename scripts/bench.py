@@ -142,7 +142,7 @@ def served() -> Iterator[dict[str, str]]:
         try:
             for _ in range(300):
                 try:
-                    urllib.request.urlopen(f"{url}/health", timeout=1).close()
+                    urllib.request.urlopen(f"{url}/health", timeout=1).close()  # noqa: S310
                     break
                 except OSError:
                     time.sleep(0.2)

@@ -72,7 +72,11 @@ def inside(folder: Path, name: str, *, where: str) -> Path:
     Raises:
         BadInput: The name is absolute or leaves the folder.
     """
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+        path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadInput(f"{name[:80]!r} is no file name that can be used.", where=where) from error
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
         raise BadInput(f"{name!r} leads out of {folder.name}/.", where=where, remedy="Name a file in that folder.")
     return path

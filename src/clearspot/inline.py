@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from clearspot import pipeline
-from clearspot.errors import ClearspotError
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.job import Job
 from clearspot.media.audio import Samples
 from clearspot.pipeline import Outcome
@@ -33,8 +33,13 @@ def run(job: Job) -> list[Outcome]:
 
 def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
     """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename."""
-    out.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(prefix=".clearspot-", dir=out, ignore_cleanup_errors=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".clearspot-", dir=out, ignore_cleanup_errors=True)
+    except FileExistsError as error:
+        raise BadInput("is not a folder.", where=str(out), remedy="Name another --out.") from error
+    except OSError as error:
+        raise MachineFault(f"cannot be written to: {error.strerror}.", where=str(out)) from error
 
 
 def _locale(

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot import __version__, publish
-from clearspot.approvals import require_script_approval
+from clearspot.approvals import load_approvals, require_script_approval
 from clearspot.config import load_disclosure
 from clearspot.consent.grant import Grant, Use, authorize
+from clearspot.consent.registry import load_voice
 from clearspot.errors import ClearspotError, Refused
 from clearspot.files import PinnedFile
 from clearspot.gate.evidence import Evidence, Expected, gather
@@ -78,6 +79,7 @@ def match(job: Job, transcript: Transcript) -> TimedScript:
 def words(job: Job, locale: str) -> Translation:
     """translate: the lines of one locale."""
     with telling(job.tell, locale, "translate"):
+        require_script_approval(job.spot, job.approvals)
         disclosure = load_disclosure(job.project, locale).short
         return translate(job.spot, locale, disclosure, job.approvals, job.studio.translator)
 
@@ -249,15 +251,16 @@ def _voice_weights(job: Job) -> dict[str, PinnedFile]:
 
 
 def _consent_now(job: Job, locale: str) -> Grant | Refused:
+    """Asked of the record as it is now: a revocation reaches what was spoken before it."""
     try:
-        return _authorize(job, locale)
+        return _authorize(replace(job, voice=load_voice(job.voice.id, job.project.voice_folders())), locale)
     except Refused as refusal:
         return refusal
 
 
 def _script_now(job: Job, timed: TimedScript) -> Mapping[str, str] | Refused:
     try:
-        approval = require_script_approval(job.spot, job.approvals)
+        approval = require_script_approval(job.spot, load_approvals(job.spot.folder))
     except Refused as refusal:
         return refusal
     worst = max(timed.lines, key=lambda line: line.error_rate)

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from clearspot.errors import BadInput
 from clearspot.yamlfile import Strict, load_model
 
@@ -25,7 +27,7 @@ class Settings(Strict):
     recogniser: str = "whisper-base"
     models_dir: str = ""
     offline: bool = False
-    workers: int = 0
+    workers: int = Field(default=0, ge=0, le=256)
     ffmpeg: str = ""
 
 

@@ -18,6 +18,7 @@ from clearspot.yamlfile import Strict, load_model
 
 MAX_LINE_CHARACTERS = 1_000
 MAX_LINES = 200
+SPOKEN_SYMBOLS = "°©®™"
 DISCLOSURE_ID = "disclosure"
 """The id under which the disclosure is spoken; no line of a script may have it."""
 
@@ -56,7 +57,7 @@ def _spoken_text(value: str) -> str:
         raise ValueError(f"has {len(value):,} characters; a line has at most {MAX_LINE_CHARACTERS:,}: split it in two")
     for character in value:
         # So: pictures and emoji; Cc, Cs, Co, Cn: control, surrogate, private and unassigned characters.
-        if unicodedata.category(character) in {"So", "Cc", "Cs", "Co", "Cn"}:
+        if unicodedata.category(character) in {"So", "Cc", "Cs", "Co", "Cn"} and character not in SPOKEN_SYMBOLS:
             name = unicodedata.name(character, f"U+{ord(character):04X}")
             raise ValueError(f"holds a character that cannot be spoken ({name})")
     return unicodedata.normalize("NFC", value)

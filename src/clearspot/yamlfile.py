@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +14,15 @@ from clearspot.errors import BadInput
 
 MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake or an attack."""
+
+
+KINDS = {
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should hold fields (name: value)",
+    "model_type": "should hold fields (name: value)",
+}
+"""What pydantic calls by the names of JSON, in the words of YAML."""
 
 
 class Strict(BaseModel):
@@ -27,6 +38,10 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses aliases and duplicate keys, and leaves dates as text."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        tag = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
+        if tag is not None:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.constructor.ConstructorError(None, None, f"tags ({tag}) are not allowed here", mark)
         if self.check_event(yaml.AliasEvent):
             event = self.get_event()  # type: ignore[no-untyped-call]
             raise yaml.constructor.ConstructorError(
@@ -88,7 +103,7 @@ def load_yaml(path: Path, *, remedy: str = "") -> Any:
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise BadInput(f"is not the YAML we read: {problem}.", where=f"{path}{at}") from error
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, ValueError, OverflowError) as error:
         raise BadInput("is not the YAML we read: nested too deep or malformed.", where=str(path)) from error
 
 
@@ -109,10 +124,25 @@ def parse_model(kind: type[M], value: Any, path: Path) -> M:
     """
     if not isinstance(value, dict):
         raise BadInput("should hold fields (name: value).", where=str(path))
+    if odd := _odd(value):
+        raise BadInput(f"{odd}.", where=str(path))
     try:
-        return kind.model_validate(value)
+        # By way of JSON, where strict means no conversion of kinds and lists may still become tuples.
+        return kind.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise BadInput(_explain(error, kind), where=str(path)) from error
+
+
+def _odd(value: Any, field: str = "") -> str:
+    """Where a value is nothing that can be written down again: not finite, or half a character. Empty if nowhere."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return next((odd for key, item in items if (odd := _odd(item, f"{field}.{key}".lstrip(".")))), "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{field}: should be a finite number (it is {value})"
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        return f"{field}: holds half a character (it is {value!r})"
+    return ""
 
 
 def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
@@ -125,7 +155,7 @@ def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
         elif item["type"] == "missing":
             problems.append(f"{field}: is missing")
         else:
-            message = item["msg"].removeprefix("Value error, ")
+            message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             shown = repr(item["input"])
             shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
             problems.append(f"{field}: {message} (it is {shown})")
@@ -134,11 +164,19 @@ def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
 
 def _choices(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
     """The field names known where ``loc`` points, as far as the model says."""
-    model: Any = kind
+    model: type[BaseModel] | None = kind
     for part in loc[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = getattr(field, "annotation", None)
-    return ", ".join(getattr(model, "model_fields", {}))
+        field = model.model_fields.get(str(part)) if model else None
+        if field is not None:  # else ``part`` is a key of a mapping whose values are of ``model``
+            model = _model_in(field.annotation)
+    return ", ".join(model.model_fields) if model else ""
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation holds: itself, or inside an optional, a mapping or a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def dump_yaml(value: Any) -> str:

@@ -11,6 +11,7 @@ import pyloudnorm
 import pytest
 
 from clearspot.config import load_limits, load_profile
+from clearspot.errors import Refused
 from clearspot.gate.evidence import Expected, gather
 from clearspot.gate.rules import judge
 from clearspot.media.audio import for_listening
@@ -187,8 +188,8 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
         expected,
         recogniser=listener,  # type: ignore[arg-type]
         trust=load_trust(project.trust_dirs),
-        consent=None,  # type: ignore[arg-type]
-        script={},
+        consent=Refused("not asked here"),
+        script=Refused("not asked here"),
     )
 
 

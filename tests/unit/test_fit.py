@@ -77,8 +77,7 @@ def check_invariants(timeline: Timeline, lines: Sequence[Spoken]) -> None:
     for line, clip in zip(lines, timeline.lines, strict=True):
         assert clip.rate <= CAP * 1.005
         assert clip.rate == pytest.approx(line.natural_s / (len(clip.samples) / RATE_HZ))
-        if clip.rate < 1.0:
-            assert clip.samples is line.samples
+        assert len(clip.samples) <= len(line.samples) + 2
 
 
 # --- flow ------------------------------------------------------------------------------------------------------
@@ -93,6 +92,7 @@ def test_without_a_duration_a_spot_takes_as_long_as_it_takes() -> None:
     timeline = fit(DISCLOSURE, lines, flow(PAUSES, None))
     check_invariants(timeline, lines)
     assert gaps_s(timeline) == pytest.approx(NATURAL_GAPS_S, abs=SAMPLE_S)
+    assert all(clip.samples is line.samples for clip, line in zip(timeline.lines, lines, strict=True))
     assert timeline.lines[0].start_s == pytest.approx(BEGIN_S, abs=SAMPLE_S)
     assert timeline.duration_s == pytest.approx(BEGIN_S + 9.0 + sum(NATURAL_GAPS_S) + 1.5, abs=SAMPLE_S)
 
@@ -237,9 +237,9 @@ def test_what_the_engine_left_too_long_is_stretched_the_rest_of_the_way() -> Non
 
 
 def cut_to_length(speech: Samples, factor: float) -> Samples:
-    """Stands for rubberband, which takes a while: the right length, up to 5 ms too long as it may be."""
+    """Stands for rubberband, which takes a while: the right length, or a sample or two more."""
     return np.interp(
-        np.linspace(0, len(speech) - 1, math.ceil(len(speech) / factor) + 240), np.arange(len(speech)), speech
+        np.linspace(0, len(speech) - 1, math.ceil(len(speech) / factor) + 1), np.arange(len(speech)), speech
     ).astype(np.float32)
 
 
@@ -275,7 +275,7 @@ def fitted(lines: Sequence[Spoken], plan: Plan) -> Timeline | None:
     timeline = fit(DISCLOSURE, lines, plan)
     for rate, clip in zip(rates, timeline.lines, strict=True):
         assert 1.0 <= rate <= CAP
-        assert (rate == 1.0) == (clip.rate == pytest.approx(1.0, abs=1e-9)) or clip.rate <= rate
+        assert clip.rate <= rate * 1.001
     return timeline
 
 

@@ -237,7 +237,7 @@ SCRIPT_YAML: dict[str, tuple[str, str, list[str]]] = {
     "lines that are a list": (
         "lines:\n",
         "lines: [a]\nothers:\n",
-        ["lines: ", "valid dictionary", "(it is ['a'])"],
+        ["lines: ", "should hold fields", "(it is ['a'])"],
     ),
 }  # fmt: skip
 

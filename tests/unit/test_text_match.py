@@ -100,9 +100,7 @@ def test_the_spellings_of_a_recogniser_match(locale: str, style: str) -> None:
     texts = [f" {word}" for word in offer.split()]
     if style == "whisper":
         # Whisper parts words before punctuation: " 30", "%" and " lumencoffee", ".com.".
-        texts = [
-            part for text in texts for part in text.replace("%", "|%").replace(".com", "|.com").split("|")
-        ]
+        texts = [part for text in texts for part in text.replace("%", "|%").replace(".com", "|.com").split("|")]
     words = [Word(text, 1.0 * index, 1.0 * index + 0.5) for index, text in enumerate(texts)]
     (match,) = match_lines([DEMO[locale][3]], words, locale)
     assert match.character_error_rate == 0.0
@@ -121,9 +119,7 @@ def test_a_line_left_out_is_missed_and_only_that(locale: str, dropped: int) -> N
 
 
 def test_times_are_those_of_the_words() -> None:
-    first, second = match_lines(
-        ["Good morning", "Terms apply"], spoken(["good morning terms apply"]), "en-US"
-    )
+    first, second = match_lines(["Good morning", "Terms apply"], spoken(["good morning terms apply"]), "en-US")
     assert (first.start_s, first.end_s, second.start_s, second.end_s) == (0.0, 0.9, 1.0, 1.9)
 
 
@@ -160,9 +156,7 @@ def test_words_cut_in_two_are_rejoined(texts: tuple[str, ...], joined: str, runs
 
 
 def test_a_price_cut_at_its_point_is_the_price() -> None:
-    first, second = match_lines(
-        ["Only $2.99.", "Terms apply."], heard("only", "$2", ".99", "terms", "apply"), "en-US"
-    )
+    first, second = match_lines(["Only $2.99.", "Terms apply."], heard("only", "$2", ".99", "terms", "apply"), "en-US")
     assert (first.character_error_rate, second.character_error_rate) == (0.0, 0.0)
 
 
@@ -199,9 +193,7 @@ def test_every_word_is_attributed_once_and_in_order(lines: list[str], texts: lis
 
 
 @given(
-    lines=st.lists(
-        st.lists(st.text("abcde", min_size=1, max_size=4), min_size=1, max_size=4), min_size=1, max_size=4
-    )
+    lines=st.lists(st.lists(st.text("abcde", min_size=1, max_size=4), min_size=1, max_size=4), min_size=1, max_size=4)
 )
 @settings(max_examples=100, deadline=None)
 def test_a_perfect_reading_is_perfect_and_garbage_is_not(lines: list[list[str]]) -> None:

@@ -8,10 +8,16 @@ import traceback
 from typing import Annotated
 
 import typer
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from clearspot import __version__
 from clearspot.cli import approve, doctor, keys, models, run, verify, voices
 from clearspot.errors import BadInput, ClearspotError, MachineFault
+
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
+STOPPED = MachineFault("stopped before it was finished.", remedy="Nothing half-made was kept; run it again.")
 
 app = typer.Typer(
     help="One approved recording in; disclosed, consented and cleared ad spots in many languages out.",
@@ -53,8 +59,6 @@ def main() -> None:
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line and give its exit code: 0, 1, 2 or 3 (see docs/reference.md)."""
-    import click
-
     debug, as_json = "--debug" in arguments, "--json" in arguments
     if debug:  # allowed before and after the command
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
@@ -62,12 +66,17 @@ def invoke(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False)
     except ClearspotError as error:
         problem = error
-    except click.exceptions.Exit as error:
-        return int(error.exit_code)
-    except click.ClickException as error:
+    except typer.Exit as error:
+        if error.exit_code != INTERRUPTED:
+            return int(error.exit_code)
+        problem = STOPPED
+    except NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return BadInput.exit_code
+    except ClickException as error:
         problem = BadInput(error.format_message(), remedy="clearspot --help shows what there is.")
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        problem = MachineFault("stopped before it was finished.", remedy="Nothing half-made was kept; run it again.")
+    except (KeyboardInterrupt, typer.Abort):
+        problem = STOPPED
     except Exception as error:  # noqa: BLE001  (the last net: a bug is told, not thrown at the user)
         problem = MachineFault(
             f"this is a bug in Clearspot: {type(error).__name__}: {error}.",

@@ -110,7 +110,7 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_as_json(job, made), ensure_ascii=False))  # noqa: T201
         return
-    console = Console()
+    console = Console(markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("locale", "profile", "verdict", "loudness", "true peak", "length", "file"):
         table.add_column(heading, overflow="fold")
@@ -120,9 +120,9 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
         verdict = "cleared" if outcome.path else outcome.error.kind if outcome.error else "failed"
         table.add_row(outcome.locale, outcome.profile, verdict, *figures, str(outcome.path or "-"))
     console.print(table)
-    errors = Console(stderr=True)
+    errors = Console(stderr=True, markup=False)
     for problem in dict.fromkeys(str(outcome.error) for outcome in made if outcome.error):
-        errors.print(f"\nclearspot: {problem}", highlight=False, markup=False, soft_wrap=True)
+        errors.print(f"\nclearspot: {problem}", highlight=False, soft_wrap=True)
 
 
 def _as_json(job: Job, made: Sequence[Outcome]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def _show(one: Verification) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False)
     verdict = "verified" if one.passed else "NOT VERIFIED"
     console.print(f"{one.path}: {verdict}", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")

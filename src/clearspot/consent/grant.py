@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -95,7 +96,7 @@ def authorize(
         signed_by=signed_by,
         uses=uses,
         weights=MappingProxyType({role: PinnedFile(file.path, record.weights[role]) for role, file in weights.items()}),
-        settings=MappingProxyType(dict(voice.file.settings)),
+        settings=MappingProxyType(copy.deepcopy(voice.file.settings)),
         seal=_SEAL,
     )
 

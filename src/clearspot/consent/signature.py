@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def require_signature(record: ConsentRecord, path: Path, trusted: Mapping[str, E
         )
     try:
         key.verify(base64.b64decode(signature.ed25519, validate=True), DOMAIN + bytes.fromhex(record.digest))
-    except (InvalidSignature, binascii.Error) as error:
+    except (InvalidSignature, ValueError) as error:
         raise Refused(
             f"the signature of consent record {record.id!r} is false.",
             where=f"{path}: ed25519",

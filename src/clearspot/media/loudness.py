@@ -20,7 +20,7 @@ OVERSAMPLE = 4
 """True peak is taken at four times the rate (BS.1770-4, annex 2)."""
 
 LOUDNESS_SLACK_LU = 0.1
-MAX_ROUNDS = 6
+MAX_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def bring_to(programme: Samples, target_lufs: float, ceiling_dbtp: float) -> Sam
         if abs(off_lu) <= LOUDNESS_SLACK_LU and over_db <= 0:
             return limited
         gain_db += off_lu
-        limit_db -= max(0.0, over_db + 0.05 if over_db > 0 else 0.0)
+        limit_db -= over_db + 0.05 if over_db > 0 else 0.0
     raise Refused(
         f"cannot reach {target_lufs:g} LUFS under {ceiling_dbtp:g} dBTP; it comes to {got.integrated_lufs:.1f} LUFS.",
         where="loudness",

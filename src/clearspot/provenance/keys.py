@@ -86,7 +86,7 @@ def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
         serialization.load_pem_private_key(key_pem, password=None)
     except FileNotFoundError as error:
         raise BadInput("there are no signing keys yet.", where=str(folder), remedy="clearspot keys init") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise BadInput("these signing keys cannot be read.", where=str(folder)) from error
     if not isinstance(receipt, Ed25519PrivateKey):
         raise BadInput("is not an Ed25519 key.", where=str(folder / RECEIPT_KEY))
@@ -109,7 +109,7 @@ def load_consent_key(path: Path) -> Ed25519PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(_private(path), password=None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # TypeError: it wants a password
         raise BadInput("is not a private key that can be read.", where=str(path)) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise BadInput("is not an Ed25519 key.", where=str(path))
@@ -117,36 +117,41 @@ def load_consent_key(path: Path) -> Ed25519PrivateKey:
 
 
 def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime, *, renew: bool) -> bool:
-    """Make a development certificate chain, a receipt key and a consent key; publish their public halves.
+    """Make what is missing of: a development certificate chain, a receipt key, a consent key.
 
-    The authority's own private keys are never written down: renewing makes a new authority, and the old anchors
-    stay, so that what was signed before still verifies.
+    Public halves go to ``trust_dir``. The authority's own private keys are never written down: renewing makes a new
+    authority, and the old anchors stay, so that what was signed before still verifies. A consent key is somebody's
+    identity and is never renewed here.
 
     Returns:
-        False where keys were there already and nothing was done.
+        False where everything was there already.
 
     Raises:
         MachineFault: The folders cannot be written to.
     """
-    if (keys_dir / SIGNING_KEY).exists() and not renew:
-        return False
+    there = {path.name for path in keys_dir.glob("*.pem")}
     try:
         keys_dir.mkdir(parents=True, exist_ok=True)
         keys_dir.chmod(0o700)
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(keys_dir)) from error
-    leaf_key, chain, root = _development_chain(provider, now)
-    stamp = f"{now:%Y%m%d%H%M%S}"
-    write_atomically(trust_dir / f"c2pa-development-{stamp}.pem", _pem(root))
+    made = False
+    if renew or not {SIGNING_KEY, SIGNING_CHAIN} <= there:
+        leaf_key, chain, root = _development_chain(provider, now)
+        write_atomically(trust_dir / f"c2pa-development-{root.fingerprint(hashes.SHA256()).hex()[:16]}.pem", _pem(root))
+        write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))
+        write_atomically(keys_dir / SIGNING_KEY, _private_pem(leaf_key), mode=PRIVATE_MODE)
+        made = True
     for name, kind in ((RECEIPT_KEY, "receipt"), (CONSENT_KEY, "consent")):
+        if name in there and not (renew and name == RECEIPT_KEY):
+            continue
         key = Ed25519PrivateKey.generate()
         public = key.public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         write_atomically(trust_dir / f"{kind}-{key_id(public)}.pem", pem)
         write_atomically(keys_dir / name, _private_pem(key), mode=PRIVATE_MODE)
-    write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))
-    write_atomically(keys_dir / SIGNING_KEY, _private_pem(leaf_key), mode=PRIVATE_MODE)
-    return True
+        made = True
+    return made
 
 
 def _public_key(pem: bytes) -> Ed25519PublicKey:

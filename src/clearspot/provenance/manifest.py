@@ -75,17 +75,16 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
                 "instance_id": "source-recording",
             }
             builder.add_ingredient(ingredient, _ingredient_mime(recording), file)
-        with source.open("rb") as read, target.open("w+b") as write:
-            builder.sign(signer, mime, read, write)
+        with source.open("rb") as unsigned, target.open("w+b") as signed:
+            builder.sign(signer, mime, unsigned, signed)
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(target)) from error
     except Exception as error:
         target.unlink(missing_ok=True)
-        raise Refused(
-            f"the manifest could not be signed: {error}",
-            where=str(target.name),
-            remedy="clearspot doctor looks at the signing keys; clearspot keys init --renew makes new ones.",
-        ) from error
+        raise _not_signed(target, str(error)) from error
+    if (state := read(target, trust).state) != TRUSTED:
+        target.unlink()
+        raise _not_signed(target, f"it would be {state!r}, because this project does not trust its signer")
 
 
 def read(path: Path, trust: Trust) -> ManifestFacts:
@@ -109,6 +108,14 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     except Exception as error:  # noqa: BLE001  (the library's errors share no base we may name; all mean: no proof)
         return ManifestFacts("None", (str(error),), "", "", "", (), {})
     return _facts(state, store)
+
+
+def _not_signed(target: Path, why: str) -> Refused:
+    return Refused(
+        f"the manifest could not be signed: {why}.",
+        where=target.name,
+        remedy="clearspot doctor looks at the signing keys; clearspot keys init --renew makes new ones.",
+    )
 
 
 def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:

@@ -40,7 +40,6 @@ def wav_info(tags: Tags) -> dict[str, str]:
         "comment": f"{tags.comment} DigitalSourceType={tags.digital_source_type} UniqueId={tags.unique_id}",
         "date": tags.created,
         "copyright": tags.provider,
-        "encoder": f"{tags.system} {tags.system_version}",
     }
 
 
@@ -72,13 +71,13 @@ def read(path: Path) -> dict[str, str]:
         return {}
     if file is None or file.tags is None:
         return {}
-    if path.suffix.lower() == ".m4a":
-        return {
-            key.removeprefix(FREEFORM): bytes(values[0]).decode("utf-8", "replace")
-            for key, values in file.tags.items()
-            if key.startswith(FREEFORM) and values
-        }
-    return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
+    if hasattr(file.tags, "getall"):  # ID3
+        return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
+    return {
+        key.removeprefix(FREEFORM): bytes(values[0]).decode("utf-8", "replace")
+        for key, values in file.tags.items()
+        if key.startswith(FREEFORM) and values
+    }
 
 
 def _write_id3(path: Path, tags: Tags) -> None:

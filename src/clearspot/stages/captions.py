@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 
 from clearspot.timebase import timestamp
@@ -22,10 +23,10 @@ def srt(timeline: Timeline) -> str:
 
 def vtt(timeline: Timeline) -> str:
     """WebVTT captions."""
-    cues = [
-        f"{timestamp(clip.start_s, '.')} --> {timestamp(clip.end_s, '.')}\n{_rows(clip.text)}\n"
-        for clip in timeline.clips
-    ]
+    cues = []
+    for clip in timeline.clips:
+        times = f"{timestamp(clip.start_s, '.')} --> {timestamp(clip.end_s, '.')}"
+        cues.append(f"{times}\n{html.escape(_rows(clip.text), quote=False)}\n")
     return "WEBVTT\n\n" + "\n".join(cues)
 
 

@@ -84,11 +84,12 @@ def encode(programme: Samples, profile: Profile, said: tags.Tags, target: Path) 
     options: dict[str, object] = {"acodec": profile.codec, "ar": RATE_HZ, "ac": 2, "map_metadata": -1}
     if profile.bitrate_kbps:
         options["audio_bitrate"] = f"{profile.bitrate_kbps}k"
-    arguments = []
     if profile.extension == "wav":
-        arguments = [part for pair in tags.wav_info(said).items() for part in ("-metadata", "=".join(pair))]
+        # ffmpeg-python takes each option once; a stream specifier makes them different.
+        info = enumerate(tags.wav_info(said).items())
+        options |= {f"metadata:g:{index}": f"{name}={text}" for index, (name, text) in info}
     elif profile.extension == "m4a":
         options["movflags"] = "+faststart"
     source = graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
     stream = source.output(f"file:{target}", fflags="+bitexact", **{"flags:a": "+bitexact"}, **options)
-    ffmpeg.run(stream.global_args(*arguments), stdin=to_f32le(programme), about=target)
+    ffmpeg.run(stream, stdin=to_f32le(programme), about=target)

@@ -19,6 +19,9 @@ RATE_CAP = 1.15
 RATE_MARGIN = 1.01
 """An engine asked for a rate does not meet it to the millisecond: it is asked for this much more."""
 
+WITHIN_S = 1e-4
+"""Nobody stretches a line for less than this."""
+
 LEAD_S = 0.25
 MIN_GAP_S, NATURAL_GAP_S, MAX_GAP_S = 0.15, 0.3, 1.2
 MIN_TAIL_S, NATURAL_TAIL_S = 0.4, 1.5
@@ -100,11 +103,11 @@ def _rooms(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> list[floa
     if plan.timing == "locked":
         ends = [slot.start_s - MIN_GAP_S for slot in plan.slots[1:]]
         ends.append(max(plan.source_duration_s, plan.slots[-1].end_s))
-        return [max(1e-3, end - slot.start_s) for slot, end in zip(plan.slots, ends, strict=True)]
+        return [end - slot.start_s for slot, end in zip(plan.slots, ends, strict=True)]
     if plan.duration_s is None:
         return [math.inf] * len(lines)
     fixed_s = LEAD_S + disclosure.duration_s + AFTER_DISCLOSURE_S + MIN_GAP_S * (len(lines) - 1) + MIN_TAIL_S
-    share = max(1e-3, plan.duration_s - fixed_s) / sum(line.natural_s for line in lines)
+    share = (plan.duration_s - fixed_s) / sum(line.natural_s for line in lines)
     return [line.natural_s * share for line in lines]
 
 
@@ -128,7 +131,7 @@ def _require_within_cap(lines: Sequence[Spoken], rooms: Sequence[float], plan: P
 
 
 def _within(line: Spoken, room_s: float) -> Spoken:
-    if line.duration_s <= room_s:
+    if line.duration_s <= room_s + WITHIN_S:
         return line
     return replace(line, samples=faster(line.samples, line.duration_s / room_s))
 
@@ -155,7 +158,7 @@ def _flow_places(opening: Placed, lines: Sequence[Spoken], plan: Plan) -> tuple[
 def _shortened(gaps: list[float], spare_s: float) -> list[float]:
     """Natural pauses where there is time, shorter ones, never under the least, where there is not."""
     total, least = sum(gaps), MIN_GAP_S * len(gaps)
-    if total <= spare_s:
+    if not gaps or total <= spare_s:
         return gaps
     share = max(0.0, (spare_s - least) / (total - least))
     return [MIN_GAP_S + share * (gap - MIN_GAP_S) for gap in gaps]

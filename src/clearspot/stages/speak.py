@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,10 @@ def speak(engine: SpeechEngine, grant: Grant, line_id: str, text: str, rate: flo
 
 def _trimmed(sound: Samples) -> Samples:
     """The speech without the silence around it, with short fades at the cuts."""
-    from pydub import AudioSegment
-    from pydub.silence import detect_leading_silence
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that no ffmpeg is on the path; nothing here needs one
+        from pydub import AudioSegment
+        from pydub.silence import detect_leading_silence
 
     peak = float(np.abs(sound).max())
     # pydub works in 16-bit integers: good for finding the cuts, which are then made in float.
