@@ -128,8 +128,13 @@ def test_one_flipped_byte_is_found(demo_run: DemoRun, profile: str, tmp_path: Pa
 
 WRONG = {
     "another price": ("offer", "30 %", "40 %", "numbers differ"),
-    "a word not said": ("roast", "a mano", "a máquina en la fábrica", "heard"),
-    "another disclosure": ("disclosure", "inteligencia artificial", "una actriz de doblaje famosa", "heard"),
+    "a word not said": ("roast", "a mano", "a máquina en la fábrica", "not heard"),
+    "another disclosure": (
+        "disclosure",
+        "inteligencia artificial",
+        "una actriz de doblaje famosa",
+        "not heard: actriz, doblaje",
+    ),
 }
 
 

@@ -59,7 +59,8 @@ def test_kokoro_says_the_same_samples_twice_and_whisper_understands(engines: tup
     assert first.samples.dtype == np.float32
     assert np.array_equal(first.samples, second.samples)
     heard = listener.recognise(resample(first.samples, 24_000, LISTEN_RATE_HZ), language="es")
-    assert "buenas mañanas" in heard.text.lower()
+    assert "buenas" in heard.text
+    assert "empiezan aquí" in heard.text
 
 
 def test_kokoro_speaks_faster_when_asked(engines: tuple, grant: Grant) -> None:
@@ -113,8 +114,8 @@ def test_nothing_said_is_told(engines: tuple, tmp_path: Path, name: str, source:
     ("old", "new", "told"),
     [
         ("30%", "13%", "line 'offer': numbers differ"),
-        ("June 30", "July 30", "line 'legal': heard"),
-        ("by hand", "by machines in a large factory", "line 'roast': heard"),
+        ("June 30", "July 30", "line 'legal': numbers differ: approved 30, july, heard 30, june"),
+        ("by hand", "by machines in a large factory", "line 'roast': not heard: machines, large, factory"),
     ],
 )
 def test_a_recording_that_says_something_else_is_refused(

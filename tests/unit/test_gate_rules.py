@@ -49,7 +49,7 @@ def grant() -> Grant:
 def clip(line_id: str, text: str, start_s: float, end_s: float) -> HeardClip:
     """A clip heard exactly as it was placed."""
     sound = np.zeros(round((end_s - start_s) * RATE_HZ), dtype=np.float32)
-    said = Said(text, text, 0.0, (), (), ())
+    said = Said(text, text, 0.0, (), (), (), ())
     return HeardClip(Placed(line_id, text, round(start_s * RATE_HZ), sound, 1.0), said, start_s, end_s)
 
 
@@ -58,9 +58,7 @@ def passing() -> Evidence:
     opening = clip("disclosure", "Este anuncio utiliza una voz sintética.", 0.25, 3.0)
     hook = clip("hook", "Hola, soy Nora.", 3.5, 5.0)
     offer = clip("offer", "Ahorra un 30 % en Lumen Coffee.", 6.0, 9.0)
-    offer = replace(
-        offer, said=replace(offer.said, numbers=("30",), numbers_heard=("30",), names=(("Lumen Coffee", 1.0),))
-    )
+    offer = replace(offer, said=replace(offer.said, exact=("30",), exact_heard=("30",), names=(("Lumen Coffee", 1.0),)))
     timeline = Timeline(opening.placed, (hook.placed, offer.placed), 12 * RATE_HZ)
     lines = tuple(
         LocalLine(each.placed.line_id, each.placed.text, "approved", "Ana", "2026-11-20") for each in (hook, offer)
@@ -167,13 +165,13 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "without times": (hearing(None, start_s=None), "was not said"),
         "at the end": (hearing(None, start_s=9.0, end_s=11.0), "heard from 9.0 to 11.0 s, its place is 0.2 to 3.0 s"),
         "a little late": (hearing(None, start_s=2.0, end_s=4.01), "its place is"),
-        "other numbers": (hearing(None, numbers_heard=("7",)), "numbers differ: approved none, heard 7"),
+        "other numbers": (hearing(None, exact_heard=("7",)), "numbers differ: approved none, heard 7"),
     },
     "lines-heard": {
         "not said": (hearing(0, heard="", error_rate=1.0), "line 'hook': was not said"),
-        "another price": (hearing(1, numbers_heard=("13",)), "numbers differ: approved 30, heard 13"),
-        "no price": (hearing(1, numbers_heard=()), "numbers differ: approved 30, heard none"),
-        "a price more": (hearing(1, numbers_heard=("30", "30")), "heard 30, 30"),
+        "another price": (hearing(1, exact_heard=("13",)), "numbers differ: approved 30, heard 13"),
+        "no price": (hearing(1, exact_heard=()), "numbers differ: approved 30, heard none"),
+        "a price more": (hearing(1, exact_heard=("30", "30")), "heard 30, 30"),
         "another name": (hearing(1, names=(("Lumen Coffee", 0.59),)), "the name 'Lumen Coffee' was not heard"),
         "other words": (hearing(0, heard="Ola.", error_rate=0.26), "error rate 0.26, at most 0.25"),
         "too early": (hearing(1, start_s=4.9), "line 'offer': heard from 4.9 to 9.0 s"),

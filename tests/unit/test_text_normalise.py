@@ -151,7 +151,7 @@ def test_two_numbers_are_equal_only_when_they_are(locale: str, one: int, other: 
     assert number_runs(said, locale) == number_runs(str(one), locale) or one >= 10**6
 
 
-@pytest.mark.parametrize("locale", [*LOCALES, "nl-NL", "hi-IN", "ja-JP", "xx"])
+@pytest.mark.parametrize("locale", LOCALES)
 @given(text=st.text(max_size=80) | st.text("0123456789.,%$€ ½²º-–thnd", max_size=30))  # noqa: RUF001
 @settings(max_examples=150, deadline=None)
 def test_normalising_twice_changes_nothing(locale: str, text: str) -> None:

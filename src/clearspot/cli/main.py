@@ -66,10 +66,6 @@ def invoke(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False)
     except ClearspotError as error:
         problem = error
-    except typer.Exit as error:
-        if error.exit_code != INTERRUPTED:
-            return int(error.exit_code)
-        problem = STOPPED
     except NoArgsIsHelpError as error:
         typer.echo(error.format_message())
         return BadInput.exit_code
@@ -84,7 +80,9 @@ def invoke(arguments: list[str]) -> int:
         )
         problem.__cause__ = error
     else:
-        return result if isinstance(result, int) else 0
+        if result != INTERRUPTED:
+            return result if isinstance(result, int) else 0
+        problem = STOPPED
     if debug:
         traceback.print_exception(problem)
     if as_json:

@@ -1,44 +1,60 @@
-"""What was heard of one line, held against what was approved: numbers exactly, names closely, the rest by rate."""
+"""What was heard of one line, held against what was approved.
+
+Numbers, prices and dates must agree exactly, protected names closely, every word at least in half of its letters, and
+the whole within an error rate. The rate alone would let "July 30" pass for "June 30".
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clearspot.text.match import LineMatch, closeness, heard_text
 from clearspot.text.normalise import normalise, number_runs
 
+WORD_LETTERS = 4
+"""Shorter words are left to the error rate: recognisers join and split them freely."""
+
+WORD_SHARE = 0.5
+"""A word counts as heard when at least this share of its letters was."""
+
+NAME_LETTERS = 5
+"""A calendar name this long is found inside joined words too ("adomenica")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """One line as it was heard.
 
-    ``names`` is each protected name that the line holds with its closeness (0..1, 1 is exact); ``error_rate`` is
-    the character error rate after normalisation.
+    ``exact`` and ``exact_heard`` are the numbers, prices and calendar names approved and heard; ``names`` is each
+    protected name that the line holds with its closeness (0..1, 1 is exact); ``lost`` are the words not heard;
+    ``error_rate`` is the character error rate after normalisation.
     """
 
     text: str
     heard: str
     error_rate: float
-    numbers: tuple[str, ...]
-    numbers_heard: tuple[str, ...]
+    exact: tuple[str, ...]
+    exact_heard: tuple[str, ...]
     names: tuple[tuple[str, float], ...]
+    lost: tuple[str, ...]
 
     def difference(self, *, error_rate: float, name_closeness: float) -> str:
         """What is wrong with it, in words; empty where it is within the limits."""
         if not self.heard:
             return "was not said"
-        if self.numbers != self.numbers_heard:
-            return (
-                f"numbers differ: approved {', '.join(self.numbers) or 'none'}, heard "
-                f"{', '.join(self.numbers_heard) or 'none'} in {self.heard!r}"
-            )
+        if self.exact != self.exact_heard:
+            approved, heard = (", ".join(each) or "none" for each in (self.exact, self.exact_heard))
+            return f"numbers differ: approved {approved}, heard {heard} in {self.heard!r}"
         for name, close in self.names:
             if close < name_closeness:
                 return (
                     f"the name {name!r} was not heard in {self.heard!r} (closeness {close:.2f}, at least "
                     f"{name_closeness:g})"
                 )
+        if self.lost:
+            return f"not heard: {', '.join(self.lost)}; heard {self.heard!r}, approved {self.text!r}"
         if self.error_rate > error_rate:
             return (
                 f"heard {self.heard!r} (error rate {self.error_rate:.2f}, at most {error_rate:g}), "
@@ -55,11 +71,56 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
         text=text,
         heard=heard,
         error_rate=match.character_error_rate,
-        numbers=number_runs(text, locale),
-        numbers_heard=number_runs(heard, locale),
+        exact=(*number_runs(text, locale), *_calendar(text, locale)),
+        exact_heard=(*number_runs(heard, locale), *_calendar(heard, locale)),
         names=tuple(
             (name, closeness(name, heard, locale))
             for name in protected
             if normalise(name, locale).replace(" ", "") in expected
         ),
+        lost=_lost_words(normalise(text, locale), normalise(heard, locale), _words_of(protected, locale)),
     )
+
+
+def _words_of(texts: Sequence[str], locale: str) -> frozenset[str]:
+    return frozenset(word for text in texts for word in normalise(text, locale).split())
+
+
+def _lost_words(expected: str, heard: str, excused: frozenset[str]) -> tuple[str, ...]:
+    """The words of ``expected`` (normalised) of which less than half was heard; protected names are excused here."""
+    from rapidfuzz.distance import Levenshtein
+
+    joined = expected.replace(" ", "")
+    found = [False] * len(joined)
+    for block in Levenshtein.opcodes(joined, heard.replace(" ", "")):
+        if block.tag == "equal":
+            found[block.src_start : block.src_end] = [True] * (block.src_end - block.src_start)
+    lost, at = [], 0
+    for word in expected.split():
+        share = sum(found[at : at + len(word)]) / len(word)
+        if len(word) >= WORD_LETTERS and share < WORD_SHARE and word not in excused:
+            lost.append(word)
+        at += len(word)
+    return tuple(lost)
+
+
+def _calendar(text: str, locale: str) -> tuple[str, ...]:
+    """The months and days of the week that a text names, in their order in the text."""
+    said = normalise(text, locale)
+    joined, words = said.replace(" ", ""), said.split()
+    found = [
+        (joined.find(name), name)
+        for name in _calendar_names(locale)
+        if (name in joined if len(name) >= NAME_LETTERS else name in words)
+    ]
+    return tuple(name for _, name in sorted(found))
+
+
+@functools.cache
+def _calendar_names(locale: str) -> frozenset[str]:
+    """Months and days of the week in a locale, normalised; the first of two-part names (segunda-feira) will do."""
+    from babel.dates import get_day_names, get_month_names
+
+    tag = locale.replace("-", "_")
+    names = (*get_month_names("wide", locale=tag).values(), *get_day_names("wide", locale=tag).values())
+    return frozenset(normalise(name, locale).replace(" ", "") for name in names)

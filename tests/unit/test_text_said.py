@@ -1,0 +1,51 @@
+"""What a line may sound like and still be the line that was approved."""
+
+from __future__ import annotations
+
+import pytest
+
+from clearspot.text.match import match_lines
+from clearspot.text.said import Said, hold_against
+from tests.conftest import spread
+
+NAMES = ("Lumen Coffee", "lumencoffee.com")
+
+SAME = [
+    ("en-US", "Offer ends June 30. Terms apply.", "Offer end June 30th, terms apply"),
+    ("en-US", "save 30% at lumencoffee.com.", "Save thirty percent at Lumencofee .com"),
+    ("es-ES", "Hola, soy Nora, de Lumen Coffee.", "Hola soy Nora de Lumencofe."),
+    ("es-ES", "ahorra un 30 % en lumencoffee.com", "ahora un 30% en Lumencofe .com"),
+    ("it-IT", "Fino a domenica risparmi il 30%", "fino ad omenica, risparmi il 30 %"),
+    ("it-IT", "in piccoli lotti, a mano.", "in piccoli lotti amano"),
+    ("pt-BR", "economize 30% em lumencoffee.com.", "economize 30 % em lumencofí .com."),
+    ("pt-BR", "Oferta válida até 30 de junho.", "oferta válida até trinta de junho"),
+]
+
+DIFFERENT = [
+    ("en-US", "Offer ends June 30.", "Offer ends July 30.", "approved 30, june, heard 30, july"),
+    ("en-US", "Until Sunday, save 30%", "Until Monday, save 30%", "sunday"),
+    ("en-US", "save 30% today", "save 13% today", "30 percent"),
+    ("en-US", "save 30% today", "save 30 dollars today", "30 percent"),
+    ("en-US", "save 30% today", "save today", "heard none"),
+    ("en-US", "save on your order", "save 5% on your order", "approved none"),
+    ("es-ES", "café tostado en pequeños lotes, a mano", "café tostado en pequeños lotes", "not heard: mano"),
+    ("es-ES", "tostamos nuestro café con mucha paciencia", "tostamos nuestro café con mucha", "paciencia"),
+    ("it-IT", "Offerta valida fino al 30 giugno.", "Offerta valida fino al 30 luglio.", "giugno"),
+    ("pt-BR", "da Lumen Coffee para você", "da Luna Tea para você", "the name 'Lumen Coffee'"),
+    ("en-US", "Terms apply.", "", "was not said"),
+]
+
+
+def said(locale: str, text: str, heard: str) -> Said:
+    words = spread(heard, 0, 3) if heard else []
+    return hold_against(text, match_lines([text], words, locale)[0], NAMES, locale)
+
+
+@pytest.mark.parametrize(("locale", "text", "heard"), SAME)
+def test_a_spelling_is_no_difference(locale: str, text: str, heard: str) -> None:
+    assert said(locale, text, heard).difference(error_rate=0.2, name_closeness=0.6) == ""
+
+
+@pytest.mark.parametrize(("locale", "text", "heard", "told"), DIFFERENT)
+def test_another_word_is_one(locale: str, text: str, heard: str, told: str) -> None:
+    assert told in said(locale, text, heard).difference(error_rate=0.1, name_closeness=0.6)
