@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +22,6 @@ from clearspot.inline import workshop
 from clearspot.job import Asked, Job, open_job, open_studio
 from clearspot.pipeline import Outcome
 from clearspot.project import find_project
-from clearspot.spot import DISCLOSURE_ID
 
 MAX_THREADS = 64
 """Threads only wait here; ``Studio.work`` holds back what is heavy."""
@@ -106,11 +102,9 @@ def localize(
 
 
 def run(job: Job) -> list[Outcome]:
-    """Run the flow on a job that is open already; the models load while Prefect's server starts."""
+    """Run the flow on a job that is open already."""
     handed = _Handed(job)
     token = _handed.set(handed)
-    warm = threading.Thread(target=_warm_up, args=(job,), name="warm-up", daemon=True)
-    warm.start()
     try:
         state = localize(
             spot=str(job.spot.folder),
@@ -121,7 +115,6 @@ def run(job: Job) -> list[Outcome]:
         )
     finally:
         _handed.reset(token)
-        warm.join()
     if handed.outcomes is not None:
         return handed.outcomes
     failure = state.result(raise_on_failure=False)
@@ -142,10 +135,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
     for locale in job.locales:
         translation = _named(translate, locale).submit(given, locale)
         grant = _named(authorize, locale).submit(given, locale)
-        clips = [
-            _named(speak, locale, line_id).submit(given, translation, grant, line_id, wait_for=[timed])
-            for line_id in (DISCLOSURE_ID, *job.spot.script.lines)
-        ]
+        clips = _named(speak, locale).submit(given, translation, grant, wait_for=[timed])
         timeline = _named(fit, locale).submit(given, timed, grant, clips)
         programme = _named(mix, locale).submit(given, timeline, bed, locale)
         for profile in job.profiles:
@@ -154,7 +144,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
             )
             found = _named(gate, locale, profile).submit(given, made, timed)
             done = _named(export, locale, profile).submit(given, made, found)
-            steps = (heard, timed, bed, translation, grant, *clips, timeline, programme, made, found, done)
+            steps = (heard, timed, bed, translation, grant, clips, timeline, programme, made, found, done)
             ordered.append(_Deliverable(locale, profile, steps))
     return ordered
 
@@ -197,20 +187,6 @@ def _open(spot: str, locales: list[str] | None, profiles: list[str] | None, out:
     project = find_project(folder)
     asked = Asked(folder, tuple(locales or ()), tuple(profiles or ()), Path(out))
     return open_job(asked, project, open_studio(project), lambda _: None)
-
-
-def _warm_up(job: Job) -> None:
-    """Load the models early. What fails here fails again, and is told, in the stage that needs it."""
-    with _ignored():
-        job.studio.recogniser().warm_up()
-
-
-@contextmanager
-def _ignored() -> Iterator[None]:
-    try:
-        yield
-    except ClearspotError:
-        return
 
 
 def _named(stage: Any, *names: str) -> Any:

@@ -11,7 +11,6 @@ from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.job import Job
 from clearspot.media.audio import Samples
 from clearspot.pipeline import Outcome
-from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.align import TimedScript
 
 
@@ -19,11 +18,9 @@ def run(job: Job) -> list[Outcome]:
     """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
     with workshop(job.out) as folder, ThreadPoolExecutor(_threads(job), "clearspot") as pool:
         try:
-            warm = pool.submit(lambda: job.studio.recogniser().warm_up())
             bed = pool.submit(pipeline.score, job)
             timed = pool.submit(lambda: pipeline.match(job, pipeline.hear(job)))
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
-            warm.result()
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:
             job.studio.stop()
@@ -55,9 +52,7 @@ def _locale(
         translation = pipeline.words(job, locale)
         grant = pipeline.leave(job, locale)
         script = timed.result()
-        ids = (DISCLOSURE_ID, *(line.id for line in translation.lines))
-        clips = [pool.submit(pipeline.say, job, translation, grant, line_id) for line_id in ids]
-        timeline = pipeline.lay_out(job, script, grant, [clip.result() for clip in clips])
+        timeline = pipeline.lay_out(job, script, grant, pipeline.say(job, translation, grant))
         programme = pipeline.blend(job, timeline, bed.result(), locale)
     except ClearspotError as error:
         return [pipeline.refuse(job, locale, profile, error) for profile in job.profiles]
@@ -74,4 +69,4 @@ def _locale(
 
 def _threads(job: Job) -> int:
     """Enough that no thread waits for one that was not started; ``Studio.work`` holds back what is heavy."""
-    return 3 + len(job.locales) * (1 + max(len(job.spot.script.lines) + 1, len(job.profiles)))
+    return 3 + len(job.locales) * (1 + len(job.profiles))

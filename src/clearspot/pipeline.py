@@ -9,6 +9,7 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from clearspot import __version__, publish
@@ -63,6 +64,17 @@ class Outcome:
         return self.error.exit_code if self.error else 0
 
 
+def warm_up(job: Job) -> None:
+    """Begin to load the models, while the runner starts; what fails here fails again in the stage that needs it."""
+
+    def voice() -> None:
+        grant = _authorize(job, job.locales[0])
+        job.studio.speech(grant.engine).prepare(grant)
+
+    job.studio.begin(lambda: job.studio.recogniser().warm_up())
+    job.studio.begin(voice)
+
+
 def hear(job: Job) -> Transcript:
     """transcribe: the recording, once for all locales."""
     require_script_approval(job.spot, job.approvals)
@@ -92,11 +104,15 @@ def leave(job: Job, locale: str) -> Grant:
         return grant
 
 
-def say(job: Job, translation: Translation, grant: Grant, line_id: str) -> Clip:
-    """speak: one line at its natural rate; the disclosure is a line too."""
-    with telling(job.tell, translation.locale, "speak", line_id):
-        engine, text = job.studio.speech(grant.engine), translation.text(line_id)
-        return job.studio.work(lambda: speak(engine, grant, line_id, text))
+def say(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
+    """speak: the disclosure and every line at their natural rates, as many side by side as there are workers."""
+    engine = job.studio.speech(grant.engine)
+
+    def one(line_id: str, text: str) -> Clip:
+        with telling(job.tell, translation.locale, "speak", line_id):
+            return speak(engine, grant, line_id, text)
+
+    return job.studio.work_all(partial(one, line_id, text) for line_id, text in translation.spoken)
 
 
 def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -> Timeline:
@@ -110,10 +126,10 @@ def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -
         )
         opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
         rates = rates_needed(opening, lines, plan)
-        hurried = [
-            line if rate == 1.0 else _again(job, grant, line, rate) for line, rate in zip(lines, rates, strict=True)
-        ]
-        return fit(opening, hurried, plan)
+        again = job.studio.work_all(
+            partial(_at_rate, job, grant, line, rate) for line, rate in zip(lines, rates, strict=True)
+        )
+        return fit(opening, again, plan)
 
 
 def score(job: Job) -> Samples | None:
@@ -217,11 +233,11 @@ def refuse(
     return Outcome(locale, profile_id, None, "", findings, error)
 
 
-def _again(job: Job, grant: Grant, line: Spoken, rate: float) -> Spoken:
-    """A line spoken again at another rate."""
-    engine = job.studio.speech(grant.engine)
-    clip = job.studio.work(lambda: speak(engine, grant, line.line_id, line.text, rate))
-    return replace(line, samples=clip.samples)
+def _at_rate(job: Job, grant: Grant, line: Spoken, rate: float) -> Spoken:
+    """A line at another rate than it was spoken at: spoken again, so that the voice stays natural."""
+    if rate == 1.0:
+        return line
+    return replace(line, samples=speak(job.studio.speech(grant.engine), grant, line.line_id, line.text, rate).samples)
 
 
 def _authorize(job: Job, locale: str) -> Grant:

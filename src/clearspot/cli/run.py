@@ -27,6 +27,7 @@ def run(
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
     from clearspot.cli import show
     from clearspot.job import Asked, open_job, open_studio
+    from clearspot.pipeline import warm_up
     from clearspot.project import find_project
 
     project = find_project(spot)
@@ -35,6 +36,7 @@ def run(
         studio = open_studio(project, screen.fetching)
         job = open_job(asked, project, studio, screen.tell)
         screen.expect(job)
+        warm_up(job)
         if runner is Runner.PREFECT:
             from clearspot_flows.quiet import settle
 

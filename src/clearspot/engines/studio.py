@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -43,6 +43,19 @@ class Studio:
         memory allocator keeps a few pools instead of one for every thread that waits.
         """
         return self._hands.submit(call).result()
+
+    def begin(self, call: Callable[[], object]) -> None:
+        """Do something heavy on one of the ``workers`` threads, and wait for nothing; its errors are nobody's."""
+        self._hands.submit(call)
+
+    def work_all(self, calls: Iterable[Callable[[], T]]) -> tuple[T, ...]:
+        """Do several heavy things and wait for all; the first error is raised, and what has not begun is dropped."""
+        futures = [self._hands.submit(call) for call in calls]
+        try:
+            return tuple(future.result() for future in futures)
+        finally:
+            for future in futures:
+                future.cancel()
 
     def stop(self) -> None:
         """Begin nothing more; what runs already ends by itself."""

@@ -34,10 +34,10 @@ class Translation:
     disclosure: str
     lines: tuple[LocalLine, ...]
 
-    def text(self, line_id: str) -> str:
-        """What is spoken under an id, the disclosure's included."""
-        texts = {line.id: line.text for line in self.lines} | {DISCLOSURE_ID: self.disclosure}
-        return texts[line_id]
+    @property
+    def spoken(self) -> tuple[tuple[str, str], ...]:
+        """Id and text of everything that is spoken, in order, the disclosure first."""
+        return ((DISCLOSURE_ID, self.disclosure), *((line.id, line.text) for line in self.lines))
 
 
 def translate(
