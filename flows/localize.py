@@ -151,10 +151,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
 
 def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
     """The last step's outcome, or the first error on the way to it."""
-    results = []
-    for step in ordered.steps:
-        step.wait()
-        results.append(step.state.result(raise_on_failure=False))
+    results = [_result(step) for step in ordered.steps]
     if isinstance(results[-1], Outcome):
         return results[-1]
     failure = next((result for result in results if isinstance(result, ClearspotError)), None)
@@ -165,6 +162,12 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
     return pipeline.refuse(job, ordered.locale, ordered.profile, failure)
 
 
+def _result(step: PrefectFuture[Any]) -> Any:
+    """What a step gave or raised; None where it never ran because one before it failed."""
+    step.wait()
+    return step.state.result(raise_on_failure=False) if step.state.is_final() else None
+
+
 def _report(job: Job, outcomes: list[Outcome]) -> None:
     """The run's gate table, as an artifact on the flow run's page."""
     create_table_artifact(
@@ -172,7 +175,7 @@ def _report(job: Job, outcomes: list[Outcome]) -> None:
         table=[
             {
                 "deliverable": job.name(outcome.locale, outcome.profile),
-                "verdict": "cleared" if outcome.path else "not exported",
+                "verdict": outcome.verdict,
                 **{finding.rule: f"{finding.verdict}: {finding.measured}" for finding in outcome.findings},
                 "why": str(outcome.error or ""),
             }

@@ -9,19 +9,27 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from clearspot import pipeline
 from clearspot.consent.grant import Grant
+from clearspot.consent.registry import load_voice
+from clearspot.consent.signature import sign_record
 from clearspot.engines.protocols import Speech
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import load_weights
+from clearspot.gate.evidence import Evidence, Expected
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples
-from clearspot.project import Project, Settings, find_project
-from clearspot.provenance.keys import create_keys
+from clearspot.project import Project, Settings, find_project, shipped
+from clearspot.provenance.keys import create_keys, load_consent_key
+from clearspot.spot import load_spot
+from clearspot.stages.disclose import Candidate
 from clearspot.transcript import Transcript, Word
+from clearspot.yamlfile import dump_yaml
 
 CHECKOUT = Path(__file__).parents[1]
 DEMO = CHECKOUT / "spots" / "lumen-coffee"
@@ -169,3 +177,84 @@ def clearspot(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
         return code, printed.out, printed.err
 
     return call
+
+
+A_LINE_S, A_LINES_TURN_S = 3.0, 4.0
+"""How long the spokesperson speaks a line, and how much later the next begins."""
+
+
+@dataclass
+class Scene:
+    """A spot that is in order, the project that it lies in, and ears that hear what is said."""
+
+    project: Project
+    spot: Path
+    studio: FakeStudio
+    out: Path
+    deaf_to: str = ""
+
+    @property
+    def listener(self) -> FakeRecogniser:
+        return self.studio.listener
+
+    def hear(self, changed: dict[str, str] | None = None) -> None:
+        """Let the spokesperson say the script, with some lines said otherwise (empty: not said)."""
+        lines = load_spot(self.spot).script.lines | (changed or {})
+        self.listener.script["en"] = [
+            (text, index * A_LINES_TURN_S, index * A_LINES_TURN_S + A_LINE_S)
+            for index, text in enumerate(lines.values())
+            if text
+        ]
+
+    def config(self, name: str, old: str, new: str) -> None:
+        """The project's own copy of a shipped configuration, edited."""
+        path = self.project.root / "configs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((shipped("configs") / name).read_text(encoding="utf-8"), encoding="utf-8")
+        edit(path, old, new)
+        self.studio.weights = load_weights(self.project)
+
+    def voice(self) -> Path:
+        """The project's own copy of the shipped voice."""
+        folder = self.project.root / "voices" / "house"
+        shutil.copytree(shipped("voices") / "house", folder)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        return folder
+
+    def resign(self, old: str, new: str) -> None:
+        """The project's own copy of the voice with an edited record, signed by a key that it trusts."""
+        folder = self.voice()
+        edit(folder / "consent.yaml", old, new)
+        key = load_consent_key(self.project.keys_dir / "consent.key.pem")
+        signature = sign_record(load_voice("house", {"house": folder}).record, key)
+        (folder / "consent.sig.yaml").write_text(dump_yaml(signature.model_dump()), encoding="utf-8")
+
+    def files(self) -> list[str]:
+        """Every file in the output folder."""
+        return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def scene(
+    project: Project,
+    spot_folder: Path,
+    fake_studio: FakeStudio,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scene:
+    made = Scene(project, spot_folder, fake_studio, tmp_path / "out")
+    made.hear()
+    gather = pipeline.gather
+
+    def gather_what_was_placed(candidate: Candidate, expected: Expected, **others: Any) -> Evidence:
+        """The fakes speak in tones: the listener is told what they stand for, where they really are."""
+        language = expected.translation.locale.split("-")[0]
+        placed = [(clip.text, clip.start_s, clip.end_s) for clip in expected.timeline.clips]
+        if made.deaf_to:
+            placed = [clip for clip in placed if made.deaf_to not in clip[0]]
+        made.listener.script[language] = placed
+        return gather(candidate, expected, **others)
+
+    monkeypatch.setattr(pipeline, "gather", gather_what_was_placed)
+    return made

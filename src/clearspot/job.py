@@ -15,7 +15,7 @@ from clearspot.config import (
     load_limits,
     load_profile,
 )
-from clearspot.consent.registry import Voice, load_voice
+from clearspot.consent.registry import voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, MachineFault
@@ -42,7 +42,6 @@ class Job:
     project: Project
     spot: Spot
     approvals: Approvals
-    voice: Voice
     locales: tuple[str, ...]
     profiles: Mapping[str, Profile]
     limits: ListeningLimits
@@ -73,19 +72,19 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
 
     Raises:
         BadInput: Something in the spot, the project or what was asked is wrong.
-        Refused: The voice has no consent record, or the signing keys may not be used.
+        Refused: The signing keys may not be used.
         MachineFault: The output folder cannot be written to.
     """
     now = dt.datetime.now(dt.UTC)
     spot = load_spot(asked.spot_folder)
     locales = _chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
     profiles = _chosen(asked.profiles, spot.order.profiles, "--profile", spot)
+    voice_folder(spot.order.voice, project.voice_folders())
     _require_output(asked.out)
     return Job(
         project=project,
         spot=spot,
         approvals=load_approvals(spot.folder),
-        voice=load_voice(spot.order.voice, project.voice_folders()),
         locales=locales,
         profiles={profile: load_profile(project, profile) for profile in profiles},
         limits=load_limits(project),

@@ -16,7 +16,7 @@ from clearspot import __version__, publish
 from clearspot.approvals import load_approvals, require_script_approval
 from clearspot.config import load_disclosure
 from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import load_voice
+from clearspot.consent.registry import Voice, load_voice
 from clearspot.errors import ClearspotError, Refused
 from clearspot.files import PinnedFile
 from clearspot.gate.evidence import Evidence, Expected, gather
@@ -32,7 +32,7 @@ from clearspot.stages.fit import Plan, Slot, Spoken, fit, rates_needed
 from clearspot.stages.mix import mix
 from clearspot.stages.speak import Clip, speak
 from clearspot.stages.transcribe import transcribe
-from clearspot.stages.translate import Translation, translate
+from clearspot.stages.translate import Translation, still_approved, translate
 from clearspot.timeline import Timeline
 from clearspot.transcript import Transcript
 
@@ -58,6 +58,11 @@ class Outcome:
     essence_sha256: str
     findings: tuple[Finding, ...]
     error: ClearspotError | None = None
+
+    @property
+    def verdict(self) -> str:
+        """``cleared``, or what kind of error kept it in: ``refused``, ``bad-input``, ``machine-fault``."""
+        return self.error.kind if self.error else "cleared"
 
     @property
     def exit_code(self) -> int:
@@ -188,11 +193,13 @@ def finish(
 def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
     """gate: what the delivered bytes are, against what they must be."""
     locale = made.expected.translation.locale
+    approvals = load_approvals(job.spot.folder)
+    expected = replace(made.expected, translation=still_approved(made.expected.translation, job.spot, approvals))
     with telling(job.tell, locale, "gate", made.profile_id):
         evidence = job.studio.work(
             lambda: gather(
                 made.candidate,
-                made.expected,
+                expected,
                 recogniser=job.studio.recogniser(),
                 trust=job.trust,
                 consent=_consent_now(job, locale),
@@ -254,22 +261,23 @@ def _authorize(job: Job, locale: str) -> Grant:
         )
         for market in job.spot.order.locales[locale].markets
     )
-    return authorize(job.voice, uses, weights=_voice_weights(job), trusted=job.trust.consent_keys)
+    # Read from disk each time: what was revoked or taken away meanwhile is not allowed any more.
+    voice = load_voice(job.spot.order.voice, job.project.voice_folders())
+    return authorize(voice, uses, weights=_voice_weights(job, voice), trusted=job.trust.consent_keys)
 
 
-def _voice_weights(job: Job) -> dict[str, PinnedFile]:
-    """For each role that the voice names, its model's one file."""
+def _voice_weights(job: Job, voice: Voice) -> dict[str, PinnedFile]:
+    """For each role that the voice names, its model's files."""
     found: dict[str, PinnedFile] = {}
-    for role, model_id in job.voice.file.weights.items():
+    for role, model_id in voice.file.weights.items():
         files = job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
         found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
     return found
 
 
 def _consent_now(job: Job, locale: str) -> Grant | Refused:
-    """Asked of the record as it is now: a revocation reaches what was spoken before it."""
     try:
-        return _authorize(replace(job, voice=load_voice(job.voice.id, job.project.voice_folders())), locale)
+        return _authorize(job, locale)
     except Refused as refusal:
         return refusal
 
@@ -313,6 +321,7 @@ def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Gr
         "markets": list(job.spot.order.locales[translation.locale].markets),
         "script_sha256": job.spot.script.digest,
         "translation_sha256": publish.translation_sha256(translation),
+        "drafts": [line.id for line in translation.lines if line.status == "draft"],
         "consent_record": grant.record_id,
         "consent_record_sha256": grant.record_sha256,
         "disclosure": {

@@ -20,7 +20,7 @@ class Settings(Strict):
 
     ``provider`` is who answers for the files, written into tags and manifest; ``models_dir`` holds the weights
     (empty: the user's cache folder); ``offline`` forbids fetching; ``workers`` is how many engine calls run side
-    by side (0: one a core); ``ffmpeg`` is the path of an ffmpeg to use instead of the bundled one.
+    by side (0: one a core).
     """
 
     provider: str = "Clearspot user"
@@ -28,7 +28,6 @@ class Settings(Strict):
     models_dir: str = ""
     offline: bool = False
     workers: int = Field(default=0, ge=0, le=256)
-    ffmpeg: str = ""
 
 
 @dataclass(frozen=True, slots=True)

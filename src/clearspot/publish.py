@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearspot import __version__
+from clearspot.consent.grant import Grant
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import write_atomically
 from clearspot.gate import receipt
@@ -87,7 +88,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
         "essence_sha256": evidence.essence_sha256,
         "file_sha256": sha256_file(made.candidate.path),
         "clearance": dict(made.clearance),
-        "inputs": _inputs(job, expected.translation),
+        "inputs": _inputs(job, expected.translation, made.grant),
         "engines": _engines(job, made),
         "consent": {
             "record": made.grant.record_id,
@@ -99,7 +100,12 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
         "approvals": {
             "script": job.approvals.script.model_dump(exclude={"lines"}) if job.approvals.script else None,
             "translation": [
-                {"line": line.id, "status": line.status, "by": line.approved_by, "at": line.approved_at}
+                {
+                    "line": line.id,
+                    "status": line.status,
+                    "by": line.approved_by or line.drafted_by,
+                    "at": line.approved_at,
+                }
                 for line in expected.translation.lines
             ],
         },
@@ -127,7 +133,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
     }
 
 
-def _inputs(job: Job, translation: Translation) -> dict[str, str]:
+def _inputs(job: Job, translation: Translation, grant: Grant) -> dict[str, str]:
     """The sha256 of everything the deliverable was made from, by what it is."""
     spot = job.spot
     inputs = {
@@ -135,7 +141,7 @@ def _inputs(job: Job, translation: Translation) -> dict[str, str]:
         "spot": sha256_json(spot.order.model_dump(mode="json")),
         "recording": sha256_file(spot.recording),
         "translation": translation_sha256(translation),
-        "voice": job.voice.file.digest,
+        "voice": grant.voice_sha256,
         "limits": sha256_json(job.limits.model_dump(mode="json")),
     }
     if spot.bed:

@@ -13,108 +13,22 @@ import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clearspot import pipeline
-from clearspot.consent.grant import Grant
 from clearspot.consent.registry import load_voice
 from clearspot.consent.signature import sign_record
-from clearspot.engines.weights import load_weights
-from clearspot.job import Job
-from clearspot.project import Project, shipped
-from clearspot.provenance.keys import load_consent_key
+from clearspot.project import Project
 from clearspot.spot import load_spot
-from clearspot.stages.align import TimedScript
-from clearspot.timeline import Timeline
 from clearspot.yamlfile import dump_yaml
-from tests.conftest import FakeRecogniser, FakeStudio, edit
+from tests.conftest import Scene, edit
 
 Call = Callable[..., tuple[int, str, str]]
 
 PROGRESS = re.compile(r" *\d+\.\d s  .+: (done|refused|failed)")
-A_LINE_S, A_LINES_TURN_S = 3.0, 4.0
-"""How long the spokesperson speaks a line, and how much later the next begins."""
-
-
-@dataclass
-class Scene:
-    """A spot that is in order, the project that it lies in, and ears that hear what is said."""
-
-    project: Project
-    spot: Path
-    studio: FakeStudio
-    out: Path
-
-    @property
-    def listener(self) -> FakeRecogniser:
-        return self.studio.listener
-
-    def hear(self, changed: dict[str, str] | None = None) -> None:
-        """Let the spokesperson say the script, with some lines said otherwise (empty: not said)."""
-        lines = load_spot(self.spot).script.lines | (changed or {})
-        self.listener.script["en"] = [
-            (text, index * A_LINES_TURN_S, index * A_LINES_TURN_S + A_LINE_S)
-            for index, text in enumerate(lines.values())
-            if text
-        ]
-
-    def config(self, name: str, old: str, new: str) -> None:
-        """The project's own copy of a shipped configuration, edited."""
-        path = self.project.root / "configs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((shipped("configs") / name).read_text(encoding="utf-8"), encoding="utf-8")
-        edit(path, old, new)
-        self.studio.weights = load_weights(self.project)
-
-    def voice(self) -> Path:
-        """The project's own copy of the shipped voice."""
-        folder = self.project.root / "voices" / "house"
-        shutil.copytree(shipped("voices") / "house", folder)
-        for path in folder.iterdir():
-            path.chmod(0o644)
-        return folder
-
-    def resign(self, old: str, new: str) -> None:
-        """The project's own copy of the voice with an edited record, signed by a key that it trusts."""
-        folder = self.voice()
-        edit(folder / "consent.yaml", old, new)
-        key = load_consent_key(self.project.keys_dir / "consent.key.pem")
-        signature = sign_record(load_voice("house", {"house": folder}).record, key)
-        (folder / "consent.sig.yaml").write_text(dump_yaml(signature.model_dump()), encoding="utf-8")
-
-    def files(self) -> list[str]:
-        """Every file in the output folder."""
-        return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def scene(
-    project: Project,
-    spot_folder: Path,
-    fake_studio: FakeStudio,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Scene:
-    made = Scene(project, spot_folder, fake_studio, tmp_path / "out")
-    made.hear()
-    lay_out = pipeline.lay_out
-
-    def lay_out_and_be_heard(job: Job, timed: TimedScript, grant: Grant, clips: Any) -> Timeline:
-        """The fakes speak in tones: the listener is told what they stand for, where they really are."""
-        timeline = lay_out(job, timed, grant, clips)
-        language = grant.locale.split("-")[0]
-        made.listener.script[language] = [(clip.text, clip.start_s, clip.end_s) for clip in timeline.clips]
-        return timeline
-
-    monkeypatch.setattr(pipeline, "lay_out", lay_out_and_be_heard)
-    return made
-
-
 ONE = ("--locale", "es-ES", "--profile", "broadcast-eu")
 
 
@@ -497,7 +411,10 @@ CASES = {
         ("voices/: there is no voice 'mansion'; there is: house.",),
     ),
     "a voice without consent": Case(
-        voice_without_consent, 1, ("consent.yaml: voice 'house' has no consent record; nobody may speak with it.",)
+        voice_without_consent,
+        1,
+        ("consent.yaml: voice 'house' has no consent record; nobody may speak with it.",),
+        refusal=True,
     ),
     "a voice whose consent is not signed": Case(
         voice_unsigned,
@@ -729,17 +646,8 @@ def test_what_was_exported_loses_its_name_when_it_is_refused_later(scene: Scene,
     assert scene.files() == sorted([refusal, *(f"{name}.withdrawn" for name in EXPORTED)])
 
 
-def test_a_disclosure_that_is_not_heard_keeps_the_file_in(
-    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lay_out = pipeline.lay_out
-
-    def without_disclosure(*given: Any) -> Timeline:
-        timeline = lay_out(*given)
-        del scene.listener.script["es"][0]
-        return timeline
-
-    monkeypatch.setattr(pipeline, "lay_out", without_disclosure)
+def test_a_disclosure_that_is_not_heard_keeps_the_file_in(scene: Scene, clearspot: Call) -> None:
+    scene.deaf_to = "generada por inteligencia artificial"
     code, _, err = run(clearspot, scene)
     told = the_paragraph(err)
     assert "lumen-coffee_es-ES_broadcast-eu: the gate refused it: disclosure-heard: " in told

@@ -105,12 +105,13 @@ def _keys(project: Project) -> list[Check]:
 
 
 def _voices(project: Project) -> list[Check]:
+    from clearspot.cli.voices import state_of
     from clearspot.consent.registry import load_voice
 
     checks = []
     for voice_id in project.voice_folders():
         voice = load_voice(voice_id, project.voice_folders())
-        signed = voice.signature_path.is_file()
-        found = f"record {voice.record.id}, {voice.record.status}" + ("" if signed else ", not signed")
-        checks.append(Check(f"voice {voice_id}", signed, found, f"clearspot voices sign {voice_id} --key FILE"))
+        state = state_of(voice, project)
+        stands = not state.startswith("refused")
+        checks.append(Check(f"voice {voice_id}", stands, state, f"clearspot voices show {voice_id}"))
     return checks

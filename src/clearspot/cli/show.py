@@ -117,8 +117,7 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
     for outcome in made:
         measured = {finding.rule: finding.measured for finding in outcome.findings}
         figures = (measured.get(rule, "-") for rule in ("loudness", "true-peak", "duration"))
-        verdict = "cleared" if outcome.path else outcome.error.kind if outcome.error else "failed"
-        table.add_row(outcome.locale, outcome.profile, verdict, *figures, str(outcome.path or "-"))
+        table.add_row(outcome.locale, outcome.profile, outcome.verdict, *figures, str(outcome.path or "-"))
     console.print(table)
     errors = Console(stderr=True, markup=False)
     for problem in dict.fromkeys(str(outcome.error) for outcome in made if outcome.error):
@@ -133,7 +132,7 @@ def _as_json(job: Job, made: Sequence[Outcome]) -> dict[str, Any]:
             {
                 "locale": outcome.locale,
                 "profile": outcome.profile,
-                "verdict": "cleared" if outcome.path else "refused",
+                "verdict": outcome.verdict,
                 "path": str(outcome.path) if outcome.path else None,
                 "essence_sha256": outcome.essence_sha256 or None,
                 "findings": {

@@ -36,7 +36,7 @@ def list_voices(as_json: Json = False) -> None:
                 "basis": record.basis,
                 "record": record.id,
                 "until": record.term.end,
-                "state": _state(voice, project),
+                "state": state_of(voice, project),
             }
         except ClearspotError as error:
             rows[voice_id] = {"engine": "?", "basis": "?", "record": "?", "until": "?", "state": str(error)}
@@ -49,19 +49,22 @@ def list_voices(as_json: Json = False) -> None:
 
 @app.command("show")
 def show(voice_id: VoiceId, as_json: Json = False) -> None:
-    """Show a voice's consent record: what was allowed, for what, until when, signed by whom."""
-    from clearspot.consent.registry import load_voice
+    """Show a voice and its consent record: what was allowed, for what, until when, signed by whom."""
+    from clearspot.consent.registry import load_voice, load_voice_file
+    from clearspot.errors import Refused
     from clearspot.project import find_project
     from clearspot.yamlfile import dump_yaml
 
     project = find_project()
-    voice = load_voice(voice_id, project.voice_folders())
-    shown = {
-        "voice": voice.file.model_dump(mode="json"),
-        "consent": voice.record.canonical(),
-        "record_sha256": voice.record.digest,
-        "state": _state(voice, project),
-    }
+    folders = project.voice_folders()
+    file = load_voice_file(voice_id, folders)
+    shown: dict[str, object] = {"voice": file.model_dump(mode="json"), "voice_sha256": file.digest}
+    try:
+        voice = load_voice(voice_id, folders)
+        shown |= {"consent": voice.record.canonical(), "record_sha256": voice.record.digest}
+        shown["state"] = state_of(voice, project)
+    except Refused as refusal:
+        shown["state"] = f"refused: {refusal}"
     typer.echo(json.dumps(shown) if as_json else dump_yaml(shown).rstrip())
 
 
@@ -85,13 +88,14 @@ def sign(
     typer.echo(f"signed on {dt.datetime.now(dt.UTC):%Y-%m-%d}: {voice.signature_path}")
 
 
-def _state(voice: Voice, project: Project) -> str:
-    from clearspot.consent.signature import require_signature
+def state_of(voice: Voice, project: Project) -> str:
+    """Whether a voice's record stands today, in words; empty never."""
+    from clearspot.consent.grant import require_standing
     from clearspot.errors import Refused
     from clearspot.provenance.keys import load_trust
 
     try:
-        key = require_signature(voice.record, voice.signature_path, load_trust(project.trust_dirs).consent_keys)
+        key = require_standing(voice, load_trust(project.trust_dirs).consent_keys, dt.datetime.now(dt.UTC).date())
     except Refused as refusal:
         return f"refused: {refusal}"
-    return f"{voice.record.status}, signed with key {key}"
+    return f"active, signed with key {key}"

@@ -41,6 +41,7 @@ class Grant:
     engine: str
     record_id: str
     record_sha256: str
+    voice_sha256: str
     basis: str
     signed_by: str
     uses: tuple[Use, ...]
@@ -79,19 +80,19 @@ def authorize(
         Refused: Unsigned, changed, untrusted, revoked, not in term, out of scope, or given for another voice or
             other weights. The message names record, field, asked and allowed.
     """
-    if not uses or len({use.locale for use in uses}) != 1:
-        raise ValueError("a grant is for the uses of exactly one locale")
+    if not uses or len({(use.locale, use.day) for use in uses}) != 1:
+        raise ValueError("a grant is for the uses of exactly one locale on one day")
     record = voice.record
-    signed_by = require_signature(record, voice.signature_path, trusted)
-    _require_same_voice(voice, weights)
+    signed_by = require_standing(voice, trusted, uses[0].day)
+    _require_weights(voice, weights)
     for use in uses:
-        _require_in_force(voice, use.day)
         _require_in_scope(voice, use)
     return Grant(
         voice=voice.id,
         engine=voice.file.engine,
         record_id=record.id,
         record_sha256=record.digest,
+        voice_sha256=record.voice_sha256,
         basis=record.basis,
         signed_by=signed_by,
         uses=uses,
@@ -101,12 +102,27 @@ def authorize(
     )
 
 
-def _require_same_voice(voice: Voice, weights: Mapping[str, PinnedFile]) -> None:
+def require_standing(voice: Voice, trusted: Mapping[str, Ed25519PublicKey], day: dt.date) -> str:
+    """Whether a voice's record stands on a day, whatever the use: signed, of this voice, active, in term.
+
+    Returns:
+        The id of the key that signed it.
+
+    Raises:
+        Refused: It does not stand.
+    """
     record, where = voice.record, str(voice.consent_path)
+    signed_by = require_signature(record, voice.signature_path, trusted)
     if record.voice != voice.id:
         raise _refusal(record, where, "voice", asked=voice.id, allowed=record.voice)
     if record.voice_sha256 != voice.file.digest:
         raise _refusal(record, where, "voice_sha256", asked=voice.file.digest, allowed=record.voice_sha256)
+    _require_in_force(voice, day)
+    return signed_by
+
+
+def _require_weights(voice: Voice, weights: Mapping[str, PinnedFile]) -> None:
+    record, where = voice.record, str(voice.consent_path)
     if weights.keys() != record.weights.keys():
         asked, allowed = ", ".join(sorted(weights)), ", ".join(sorted(record.weights))
         raise _refusal(record, where, "weights", asked=asked, allowed=allowed)

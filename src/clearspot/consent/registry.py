@@ -54,6 +54,31 @@ class Voice:
         return self.folder / SIGNATURE_FILE
 
 
+def voice_folder(voice_id: str, folders: Mapping[str, Path]) -> Path:
+    """The folder of a voice.
+
+    Raises:
+        BadInput: There is no such voice.
+    """
+    if voice_id not in folders:
+        known = ", ".join(sorted(folders)) or "none"
+        raise BadInput(f"there is no voice {voice_id!r}; there is: {known}.", where="voices/")
+    return folders[voice_id]
+
+
+def load_voice_file(voice_id: str, folders: Mapping[str, Path]) -> VoiceFile:
+    """How to speak with a voice; whether one may is another question.
+
+    Raises:
+        BadInput: There is no such voice, or its file is not what it should be.
+    """
+    path = voice_folder(voice_id, folders) / VOICE_FILE
+    file = load_model(VoiceFile, path)
+    if file.id != voice_id:
+        raise BadInput(f"says {file.id!r}, the folder is named {voice_id!r}.", where=f"{path}: id")
+    return file
+
+
 def load_voice(voice_id: str, folders: Mapping[str, Path]) -> Voice:
     """A voice by its id.
 
@@ -61,13 +86,8 @@ def load_voice(voice_id: str, folders: Mapping[str, Path]) -> Voice:
         BadInput: There is no such voice, or its files are not what they should be.
         Refused: It has no consent record.
     """
-    folder = folders.get(voice_id)
-    if folder is None:
-        known = ", ".join(sorted(folders)) or "none"
-        raise BadInput(f"there is no voice {voice_id!r}; there is: {known}.", where="voices/")
-    file = load_model(VoiceFile, folder / VOICE_FILE)
-    if file.id != voice_id:
-        raise BadInput(f"says {file.id!r}, the folder is named {voice_id!r}.", where=f"{folder / VOICE_FILE}: id")
+    folder = voice_folder(voice_id, folders)
+    file = load_voice_file(voice_id, folders)
     consent = folder / CONSENT_FILE
     if not consent.is_file():
         raise Refused(

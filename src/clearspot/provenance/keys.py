@@ -21,7 +21,8 @@ from clearspot.files import write_atomically
 SIGNING_KEY, SIGNING_CHAIN = "c2pa.key.pem", "c2pa.chain.pem"
 RECEIPT_KEY, CONSENT_KEY = "receipt.key.pem", "consent.key.pem"
 PRIVATE_MODE = 0o600
-DEVELOPMENT_DAYS = 365
+DEVELOPMENT_DAYS = 3650
+"""Without a trusted time-stamp, a file stops verifying when its signer's certificate ends: so not soon."""
 
 
 @dataclass(frozen=True, slots=True)

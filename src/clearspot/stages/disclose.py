@@ -44,27 +44,31 @@ class Candidate:
 def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
     """Encode, tag and sign a programme in ``folder``.
 
-    A lossy codec may carry true peaks over the limit, so the encoded file is measured, and encoded again with
-    more headroom where it does. What is decoded here is the encoded audio; tags and manifest come after it and
-    leave it alone, which the gate proves by digest.
+    A lossy codec may carry true peaks over the limit and lose loudness, so the encoded file is measured, and encoded
+    again with more headroom or gain where it did. What is decoded here is the encoded audio; tags and manifest come
+    after it and leave it alone, which the gate proves by digest.
 
     Raises:
         Refused: The loudness cannot be reached, or the signer is not trusted.
         MachineFault: ffmpeg failed or the disk is full.
     """
     encoded = folder / f"{name}.encoded.{profile.extension}"
-    headroom_db = profile.codec_headroom_db
+    headroom_db, makeup_lu = profile.codec_headroom_db, 0.0
     for _ in range(ENCODE_TRIES):
-        ready = bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - headroom_db)
+        ready = bring_to(programme, profile.loudness_lufs + makeup_lu, profile.true_peak_dbtp - headroom_db)
         encode(ready, profile, papers.tags, encoded)
         decoded, loudness = decode_and_measure(encoded)
         over_db = loudness.true_peak_dbtp - profile.true_peak_dbtp
-        if over_db <= 0:
+        off_lu = profile.loudness_lufs - loudness.integrated_lufs
+        if over_db <= 0 and abs(off_lu) <= profile.loudness_tolerance_lu / 2:
             break
-        headroom_db += over_db + 0.1
+        headroom_db += over_db + 0.1 if over_db > 0 else 0.0
+        makeup_lu += off_lu
     else:
         raise Refused(
-            f"the true peak stays {over_db:.1f} dB over {profile.true_peak_dbtp:g} dBTP after encoding.",
+            f"after encoding it is {loudness.integrated_lufs:.1f} LUFS with a true peak of "
+            f"{loudness.true_peak_dbtp:.1f} dBTP; {profile.loudness_lufs:g} LUFS under "
+            f"{profile.true_peak_dbtp:g} dBTP cannot be reached.",
             where=f"profile {profile.title!r}",
             remedy="Ask for a lower loudness or a higher bitrate in the delivery profile.",
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from clearspot.approvals import Approvals
+from clearspot.approvals import Approvals, ApprovalState
 from clearspot.engines.protocols import Translator
 from clearspot.errors import Refused
 from clearspot.spot import DISCLOSURE_ID, Spot
@@ -79,6 +79,21 @@ def translate(
             ),
         )
     return Translation(locale, disclosure, lines)
+
+
+def still_approved(translation: Translation, spot: Spot, approvals: Approvals) -> Translation:
+    """A translation with its lines' sign-offs as they are now: one that was taken back makes a draft."""
+    lines = tuple(
+        line
+        if line.status == "draft" or _state(spot, translation.locale, line, approvals) == "approved"
+        else replace(line, status="draft", drafted_by="approval withdrawn")
+        for line in translation.lines
+    )
+    return replace(translation, lines=lines)
+
+
+def _state(spot: Spot, locale: str, line: LocalLine, approvals: Approvals) -> ApprovalState:
+    return approvals.translation_state(spot.script, locale, line.id, line.text)
 
 
 def _written(spot: Spot, locale: str, line_id: str, text: str, approvals: Approvals) -> LocalLine:
