@@ -55,17 +55,17 @@ def _stage(function: Any, name: str) -> Any:
     )
 
 
-transcribe = _stage(pipeline.hear, "transcribe")
-align = _stage(pipeline.match, "align")
-score = _stage(pipeline.score, "decode bed")
-translate = _stage(pipeline.words, "translate")
-authorize = _stage(pipeline.leave, "authorize")
-speak = _stage(pipeline.say, "speak")
-fit = _stage(pipeline.lay_out, "fit")
-mix = _stage(pipeline.blend, "mix")
-disclose = _stage(pipeline.finish, "disclose")
-gate = _stage(pipeline.examine, "gate")
-export = _stage(pipeline.release, "export")
+transcribe = _stage(pipeline.transcribe_recording, "transcribe")
+align = _stage(pipeline.align_script, "align")
+decode_bed = _stage(pipeline.decode_bed, "decode bed")
+translate = _stage(pipeline.translate_script, "translate")
+authorize = _stage(pipeline.authorize_voice, "authorize")
+speak = _stage(pipeline.speak_lines, "speak")
+fit = _stage(pipeline.fit_timeline, "fit")
+mix = _stage(pipeline.mix_programme, "mix")
+disclose = _stage(pipeline.disclose_programme, "disclose")
+gate = _stage(pipeline.gate_candidate, "gate")
+export = _stage(pipeline.export_candidate, "export")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
     given = quote(job)  # Prefect need not look into it for futures
     heard = transcribe.submit(given)
     timed = align.submit(given, heard)
-    bed = score.submit(given)
+    bed = decode_bed.submit(given)
     ordered = []
     for locale in job.locales:
         translation = _named(translate, locale).submit(given, locale)
@@ -159,7 +159,7 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
         unknown = next((result for result in results if isinstance(result, BaseException)), None)
         failure = MachineFault(f"a task failed: {unknown!r}.", where=job.name(ordered.locale, ordered.profile))
         failure.__cause__ = unknown
-    return pipeline.refuse(job, ordered.locale, ordered.profile, failure)
+    return pipeline.refuse_deliverable(job, ordered.locale, ordered.profile, failure)
 
 
 def _result(step: PrefectFuture[Any]) -> Any:

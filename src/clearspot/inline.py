@@ -18,8 +18,8 @@ def run(job: Job) -> list[Outcome]:
     """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
     with workshop(job.out) as folder, ThreadPoolExecutor(_threads(job), "clearspot") as pool:
         try:
-            bed = pool.submit(pipeline.score, job)
-            timed = pool.submit(lambda: pipeline.match(job, pipeline.hear(job)))
+            bed = pool.submit(pipeline.decode_bed, job)
+            timed = pool.submit(lambda: pipeline.align_script(job, pipeline.transcribe_recording(job)))
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:
@@ -49,20 +49,20 @@ def _locale(
 ) -> list[Outcome]:
     """One locale from words to deliverables; an error before the profiles part is every profile's."""
     try:
-        translation = pipeline.words(job, locale)
-        grant = pipeline.leave(job, locale)
+        translation = pipeline.translate_script(job, locale)
+        grant = pipeline.authorize_voice(job, locale)
         script = timed.result()
-        timeline = pipeline.lay_out(job, script, grant, pipeline.say(job, translation, grant))
-        programme = pipeline.blend(job, timeline, bed.result(), locale)
+        timeline = pipeline.fit_timeline(job, script, grant, pipeline.speak_lines(job, translation, grant))
+        programme = pipeline.mix_programme(job, timeline, bed.result(), locale)
     except ClearspotError as error:
-        return [pipeline.refuse(job, locale, profile, error) for profile in job.profiles]
+        return [pipeline.refuse_deliverable(job, locale, profile, error) for profile in job.profiles]
 
     def deliver(profile: str) -> Outcome:
         try:
-            made = pipeline.finish(job, programme, timeline, translation, grant, profile, folder)
-            return pipeline.release(job, made, pipeline.examine(job, made, script))
+            made = pipeline.disclose_programme(job, programme, timeline, translation, grant, profile, folder)
+            return pipeline.export_candidate(job, made, pipeline.gate_candidate(job, made, script))
         except ClearspotError as error:
-            return pipeline.refuse(job, locale, profile, error)
+            return pipeline.refuse_deliverable(job, locale, profile, error)
 
     return [future.result() for future in [pool.submit(deliver, profile) for profile in job.profiles]]
 

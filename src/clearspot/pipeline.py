@@ -80,20 +80,20 @@ def warm_up(job: Job) -> None:
     job.studio.begin(voice)
 
 
-def hear(job: Job) -> Transcript:
+def transcribe_recording(job: Job) -> Transcript:
     """transcribe: the recording, once for all locales."""
     require_script_approval(job.spot, job.approvals)
     with telling(job.tell, "", "transcribe"):
         return job.studio.work(lambda: transcribe(job.spot.recording, job.studio.recogniser()))
 
 
-def match(job: Job, transcript: Transcript) -> TimedScript:
+def align_script(job: Job, transcript: Transcript) -> TimedScript:
     """align: what was said against what was approved."""
     with telling(job.tell, "", "align"):
         return align(transcript, job.spot.script, job.limits.recording, job.spot.recording)
 
 
-def words(job: Job, locale: str) -> Translation:
+def translate_script(job: Job, locale: str) -> Translation:
     """translate: the lines of one locale."""
     with telling(job.tell, locale, "translate"):
         require_script_approval(job.spot, job.approvals)
@@ -101,7 +101,7 @@ def words(job: Job, locale: str) -> Translation:
         return translate(job.spot, locale, disclosure, job.approvals, job.studio.translator)
 
 
-def leave(job: Job, locale: str) -> Grant:
+def authorize_voice(job: Job, locale: str) -> Grant:
     """authorize: leave to speak in one locale, and the voice made ready."""
     with telling(job.tell, locale, "authorize"):
         grant = _authorize(job, locale)
@@ -109,7 +109,7 @@ def leave(job: Job, locale: str) -> Grant:
         return grant
 
 
-def say(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
+def speak_lines(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
     """speak: the disclosure and every line at their natural rates, as many side by side as there are workers."""
     engine = job.studio.speech(grant.engine)
 
@@ -120,7 +120,7 @@ def say(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
     return job.studio.work_all(partial(one, line_id, text) for line_id, text in translation.spoken)
 
 
-def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -> Timeline:
+def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -> Timeline:
     """fit: clips to a timeline; lines without room are spoken again, faster."""
     with telling(job.tell, grant.locale, "fit"):
         plan = Plan(
@@ -137,18 +137,18 @@ def lay_out(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Clip]) -
         return fit(opening, again, plan)
 
 
-def score(job: Job) -> Samples | None:
+def decode_bed(job: Job) -> Samples | None:
     """The bed, decoded once for all locales; shape (samples, 2) at 48 kHz."""
     return decode(job.spot.bed, channels=2) if job.spot.bed else None
 
 
-def blend(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
+def mix_programme(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
     """mix: the timeline over the bed."""
     with telling(job.tell, locale, "mix"):
         return job.studio.work(lambda: mix(timeline, bed))
 
 
-def finish(
+def disclose_programme(
     job: Job,
     programme: Samples,
     timeline: Timeline,
@@ -190,7 +190,7 @@ def finish(
     return Made(profile_id, candidate, expected, grant, clearance)
 
 
-def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
+def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
     """gate: what the delivered bytes are, against what they must be."""
     locale = made.expected.translation.locale
     approvals = load_approvals(job.spot.folder)
@@ -209,7 +209,7 @@ def examine(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[F
         return evidence, judge(evidence)
 
 
-def release(job: Job, made: Made, examined: tuple[Evidence, tuple[Finding, ...]]) -> Outcome:
+def export_candidate(job: Job, made: Made, examined: tuple[Evidence, tuple[Finding, ...]]) -> Outcome:
     """export: published with its receipt if every rule passed; else a refusal file, and no media."""
     evidence, findings = examined
     locale = made.expected.translation.locale
@@ -226,12 +226,12 @@ def release(job: Job, made: Made, examined: tuple[Evidence, tuple[Finding, ...]]
                 where=job.name(locale, made.profile_id),
                 remedy="Mend what the findings name and run again.",
             )
-            return refuse(job, locale, made.profile_id, refusal, findings)
+            return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
         path = publish.publish(job, made, evidence, findings)
         return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
 
 
-def refuse(
+def refuse_deliverable(
     job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...] = ()
 ) -> Outcome:
     """What becomes of a deliverable that is not made: a refusal file where it was refused."""

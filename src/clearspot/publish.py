@@ -81,7 +81,7 @@ def translation_sha256(translation: Translation) -> str:
 
 
 def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    expected = made.expected
+    expected = evidence.expected
     locale = expected.translation.locale
     return {
         "deliverable": made.candidate.path.name,
