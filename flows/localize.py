@@ -43,11 +43,12 @@ def _can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), MachineFault)
 
 
-def _stage(function: Any, name: str) -> Any:
+def _stage(function: Any, name: str, retries: int = 0) -> Any:
+    """A step as a task. Only those that write to the disk are retried: a second try may find it in order."""
     return task(
         function,
         name=name,
-        retries=1,
+        retries=retries,
         retry_delay_seconds=1,
         retry_condition_fn=_can_help,
         cache_policy=NO_CACHE,
@@ -63,9 +64,9 @@ authorize = _stage(pipeline.authorize_voice, "authorize")
 speak = _stage(pipeline.speak_lines, "speak")
 fit = _stage(pipeline.fit_timeline, "fit")
 mix = _stage(pipeline.mix_programme, "mix")
-disclose = _stage(pipeline.disclose_programme, "disclose")
+disclose = _stage(pipeline.disclose_programme, "disclose", retries=1)
 gate = _stage(pipeline.gate_candidate, "gate")
-export = _stage(pipeline.export_candidate, "export")
+export = _stage(pipeline.export_candidate, "export", retries=1)
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,10 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
     results = [_result(step) for step in ordered.steps]
     if isinstance(results[-1], Outcome):
         return results[-1]
-    failure = next((result for result in results if isinstance(result, ClearspotError)), None)
-    if failure is None:
-        unknown = next((result for result in results if isinstance(result, BaseException)), None)
-        failure = MachineFault(f"a task failed: {unknown!r}.", where=job.name(ordered.locale, ordered.profile))
-        failure.__cause__ = unknown
-    return pipeline.refuse_deliverable(job, ordered.locale, ordered.profile, failure)
+    name = job.name(ordered.locale, ordered.profile)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    failure = errors[0] if errors else MachineFault("a task was never run.", where=name)
+    return pipeline.refuse_deliverable(job, ordered.locale, ordered.profile, pipeline.as_error(failure, name))
 
 
 def _result(step: PrefectFuture[Any]) -> Any:

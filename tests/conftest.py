@@ -161,7 +161,12 @@ def fake_studio(project: Project, monkeypatch: pytest.MonkeyPatch) -> FakeStudio
     weights = load_weights(project)
     monkeypatch.setattr(type(weights), "on_disk", lambda self, model_id: True)
     studio = FakeStudio(weights, "whisper-base", workers=2)
-    monkeypatch.setattr("clearspot.job.open_studio", lambda *_: studio)
+
+    def open_another(*_: object) -> FakeStudio:
+        """Each run stops its studio when it ends; the engines are the same."""
+        return FakeStudio(studio.weights, "whisper-base", workers=2, voice=studio.voice, listener=studio.listener)
+
+    monkeypatch.setattr("clearspot.job.open_studio", open_another)
     return studio
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from clearspot import pipeline
-from clearspot.errors import BadInput, ClearspotError, MachineFault
+from clearspot.errors import BadInput, MachineFault
 from clearspot.job import Job
 from clearspot.media.audio import Samples
 from clearspot.pipeline import Outcome
 from clearspot.stages.align import TimedScript
+
+WORKSHOP = ".clearspot-"
 
 
 def run(job: Job) -> list[Outcome]:
@@ -23,20 +27,37 @@ def run(job: Job) -> list[Outcome]:
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:
-            job.studio.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename."""
+    """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename.
+
+    Its name holds the number of its process; what a killed one left behind is swept away.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=".clearspot-", dir=out, ignore_cleanup_errors=True)
+        for left in out.glob(f"{WORKSHOP}*-*"):
+            owner = left.name.removeprefix(WORKSHOP).partition("-")[0]
+            if owner.isdigit() and not _alive(int(owner)):
+                shutil.rmtree(left, ignore_errors=True)
+        prefix = f"{WORKSHOP}{os.getpid()}-"
+        return tempfile.TemporaryDirectory(prefix=prefix, dir=out, ignore_cleanup_errors=True)
     except FileExistsError as error:
         raise BadInput("is not a folder.", where=str(out), remedy="Name another --out.") from error
     except OSError as error:
         raise MachineFault(f"cannot be written to: {error.strerror}.", where=str(out)) from error
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locale(
@@ -54,15 +75,16 @@ def _locale(
         script = timed.result()
         timeline = pipeline.fit_timeline(job, script, grant, pipeline.speak_lines(job, translation, grant))
         programme = pipeline.mix_programme(job, timeline, bed.result(), locale)
-    except ClearspotError as error:
-        return [pipeline.refuse_deliverable(job, locale, profile, error) for profile in job.profiles]
+    except Exception as error:  # noqa: BLE001  (one locale's trouble, whatever it is, does not stop the others)
+        told = pipeline.as_error(error, locale)
+        return [pipeline.refuse_deliverable(job, locale, profile, told) for profile in job.profiles]
 
     def deliver(profile: str) -> Outcome:
         try:
             made = pipeline.disclose_programme(job, programme, timeline, translation, grant, profile, folder)
             return pipeline.export_candidate(job, made, pipeline.gate_candidate(job, made, script))
-        except ClearspotError as error:
-            return pipeline.refuse_deliverable(job, locale, profile, error)
+        except Exception as error:  # noqa: BLE001
+            return pipeline.refuse_deliverable(job, locale, profile, pipeline.as_error(error, locale))
 
     return [future.result() for future in [pool.submit(deliver, profile) for profile in job.profiles]]
 

@@ -19,6 +19,7 @@ from clearspot.consent.registry import voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, MachineFault
+from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
 from clearspot.provenance.keys import SigningKeys, Trust, load_signing_keys, load_trust
@@ -37,7 +38,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one spot."""
+    """One run of one spot. ``inputs`` is the sha256 of what it is made from, as it was when the run began."""
 
     project: Project
     spot: Spot
@@ -47,6 +48,7 @@ class Job:
     limits: ListeningLimits
     trust: Trust
     keys: SigningKeys
+    inputs: Mapping[str, str]
     studio: Studio
     out: Path
     started: dt.datetime
@@ -81,13 +83,16 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
     profiles = _chosen(asked.profiles, spot.order.profiles, "--profile", spot)
     voice_folder(spot.order.voice, project.voice_folders())
     _require_output(asked.out)
+    chosen = {profile: load_profile(project, profile) for profile in profiles}
+    limits = load_limits(project)
     return Job(
         project=project,
         spot=spot,
         approvals=load_approvals(spot.folder),
         locales=locales,
-        profiles={profile: load_profile(project, profile) for profile in profiles},
-        limits=load_limits(project),
+        profiles=chosen,
+        limits=limits,
+        inputs=_inputs(spot, limits),
         trust=load_trust(project.trust_dirs),
         keys=load_signing_keys(project.keys_dir, now),
         studio=studio,
@@ -95,6 +100,16 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
         started=now,
         tell=tell,
     )
+
+
+def _inputs(spot: Spot, limits: ListeningLimits) -> dict[str, str]:
+    inputs = {
+        "script": spot.script.digest,
+        "spot": sha256_json(spot.order.model_dump(mode="json")),
+        "recording": sha256_file(spot.recording),
+        "limits": sha256_json(limits.model_dump(mode="json")),
+    }
+    return inputs | ({"bed": sha256_file(spot.bed)} if spot.bed else {})
 
 
 def _chosen(asked: tuple[str, ...], known: tuple[str, ...], option: str, spot: Spot) -> tuple[str, ...]:

@@ -13,16 +13,17 @@ from functools import partial
 from pathlib import Path
 
 from clearspot import __version__, publish
-from clearspot.approvals import load_approvals, require_script_approval
+from clearspot.approvals import Approvals, load_approvals, require_script_approval
 from clearspot.config import load_disclosure
 from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import Voice, load_voice
-from clearspot.errors import ClearspotError, Refused
+from clearspot.consent.registry import Voice, load_voice, load_voice_file
+from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.files import PinnedFile
 from clearspot.gate.evidence import Evidence, Expected, gather
 from clearspot.gate.rules import Finding, judge
+from clearspot.hashing import sha256_file
 from clearspot.job import Job
-from clearspot.media.audio import Samples, decode
+from clearspot.media.audio import Samples, decode, probe
 from clearspot.progress import telling
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
 from clearspot.provenance.tags import Tags
@@ -35,6 +36,8 @@ from clearspot.stages.transcribe import transcribe
 from clearspot.stages.translate import Translation, still_approved, translate
 from clearspot.timeline import Timeline
 from clearspot.transcript import Transcript
+
+MIN_BED_S, MAX_BED_S = 1.0, 1800.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ def warm_up(job: Job) -> None:
     """Begin to load the models, while the runner starts; what fails here fails again in the stage that needs it."""
 
     def voice() -> None:
-        grant = _authorize(job, job.locales[0])
-        job.studio.speech(grant.engine).prepare(grant)
+        require_script_approval(job.spot, job.approvals)
+        _make_ready(job, _authorize(job, job.locales[0]))
 
     job.studio.begin(lambda: job.studio.recogniser().warm_up())
     job.studio.begin(voice)
@@ -105,7 +108,7 @@ def authorize_voice(job: Job, locale: str) -> Grant:
     """authorize: leave to speak in one locale, and the voice made ready."""
     with telling(job.tell, locale, "authorize"):
         grant = _authorize(job, locale)
-        job.studio.speech(grant.engine).prepare(grant)
+        _make_ready(job, grant)
         return grant
 
 
@@ -139,7 +142,14 @@ def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Cli
 
 def decode_bed(job: Job) -> Samples | None:
     """The bed, decoded once for all locales; shape (samples, 2) at 48 kHz."""
-    return decode(job.spot.bed, channels=2) if job.spot.bed else None
+    if job.spot.bed is None:
+        return None
+    length_s = probe(job.spot.bed).duration_s
+    if not MIN_BED_S <= length_s <= MAX_BED_S:
+        raise BadInput(
+            f"is {length_s:.1f} s long; a bed has {MIN_BED_S:g} to {MAX_BED_S:g} s.", where=str(job.spot.bed)
+        )
+    return decode(job.spot.bed, channels=2)
 
 
 def mix_programme(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
@@ -186,6 +196,7 @@ def disclose_programme(
         limits=job.limits.deliverable,
         tags=papers.tags,
         drafts_allowed=job.spot.order.policy.drafts == "export",
+        grant=grant,
     )
     return Made(profile_id, candidate, expected, grant, clearance)
 
@@ -193,42 +204,56 @@ def disclose_programme(
 def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
     """gate: what the delivered bytes are, against what they must be."""
     locale = made.expected.translation.locale
-    approvals = load_approvals(job.spot.folder)
-    expected = replace(made.expected, translation=still_approved(made.expected.translation, job.spot, approvals))
-    with telling(job.tell, locale, "gate", made.profile_id):
-        evidence = job.studio.work(
-            lambda: gather(
-                made.candidate,
-                expected,
-                recogniser=job.studio.recogniser(),
-                trust=job.trust,
-                consent=_consent_now(job, locale),
-                script=_script_now(job, timed),
-            )
+    with telling(job.tell, locale, "gate", made.profile_id) as stage:
+        heard = job.studio.work(
+            lambda: gather(made.candidate, made.expected, recogniser=job.studio.recogniser(), trust=job.trust)
         )
-        return evidence, judge(evidence)
+        # Asked last: what was withdrawn while we listened counts.
+        approvals = load_approvals(job.spot.folder)
+        translation = still_approved(made.expected.translation, job.spot, approvals)
+        evidence = replace(
+            heard,
+            expected=replace(made.expected, translation=translation),
+            consent=_consent_now(job, locale),
+            script=_script_now(job, timed, approvals),
+        )
+        findings = judge(evidence)
+        if any(finding.verdict == "fail" for finding in findings):
+            stage.end = "refused"
+        return evidence, findings
 
 
-def export_candidate(job: Job, made: Made, examined: tuple[Evidence, tuple[Finding, ...]]) -> Outcome:
+def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding, ...]]) -> Outcome:
     """export: published with its receipt if every rule passed; else a refusal file, and no media."""
-    evidence, findings = examined
+    evidence, findings = gated
     locale = made.expected.translation.locale
-    with telling(job.tell, locale, "export", made.profile_id):
+    with telling(job.tell, locale, "export", made.profile_id) as stage:
         failed = [finding for finding in findings if finding.verdict == "fail"]
-        if failed:
-            told = "; ".join(
-                f"{finding.rule}: {finding.measured}, required {finding.required}"
-                + (f" ({finding.detail})" if finding.detail else "")
-                for finding in failed
-            )
-            refusal = Refused(
-                f"the gate refused it: {told}.",
-                where=job.name(locale, made.profile_id),
-                remedy="Mend what the findings name and run again.",
-            )
-            return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
-        path = publish.publish(job, made, evidence, findings)
-        return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
+        if not failed:
+            path = publish.publish(job, made, evidence, findings)
+            return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
+        stage.end = "refused"
+        made.candidate.path.unlink(missing_ok=True)
+        told = "; ".join(
+            f"{finding.rule}: {finding.measured}, required {finding.required}"
+            + (f" ({finding.detail})" if finding.detail else "")
+            for finding in failed
+        )
+        refusal = Refused(
+            f"the gate refused it: {told}.",
+            where=job.name(locale, made.profile_id),
+            remedy="Mend what the findings name and run again.",
+        )
+        return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
+
+
+def as_error(error: BaseException, where: str) -> ClearspotError:
+    """An error as users are told it; one that is none of ours is a bug, and stops its deliverable alone."""
+    if isinstance(error, ClearspotError):
+        return error
+    bug = MachineFault(f"this is a bug in Clearspot: {type(error).__name__}: {error}.", where=where)
+    bug.__cause__ = error
+    return bug
 
 
 def refuse_deliverable(
@@ -266,11 +291,18 @@ def _authorize(job: Job, locale: str) -> Grant:
     return authorize(voice, uses, weights=_voice_weights(job, voice), trusted=job.trust.consent_keys)
 
 
+def _make_ready(job: Job, grant: Grant) -> None:
+    """Fetch and load what a grant allows, and nothing before there is one."""
+    for model_id in load_voice_file(grant.voice, job.project.voice_folders()).weights.values():
+        job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
+    job.studio.speech(grant.engine).prepare(grant)
+
+
 def _voice_weights(job: Job, voice: Voice) -> dict[str, PinnedFile]:
     """For each role that the voice names, its model's files."""
     found: dict[str, PinnedFile] = {}
     for role, model_id in voice.file.weights.items():
-        files = job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
+        files = job.studio.weights.pinned(model_id, commercial=job.spot.commercial)
         found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
     return found
 
@@ -282,11 +314,13 @@ def _consent_now(job: Job, locale: str) -> Grant | Refused:
         return refusal
 
 
-def _script_now(job: Job, timed: TimedScript) -> Mapping[str, str] | Refused:
+def _script_now(job: Job, timed: TimedScript, approvals: Approvals) -> Mapping[str, str] | Refused:
     try:
-        approval = require_script_approval(job.spot, load_approvals(job.spot.folder))
+        approval = require_script_approval(job.spot, approvals)
     except Refused as refusal:
         return refusal
+    if sha256_file(job.spot.recording) != job.inputs["recording"]:
+        return Refused("changed while the spot was made.", where=str(job.spot.recording), remedy="Run it again.")
     worst = max(timed.lines, key=lambda line: line.error_rate)
     return {"by": approval.by, "worst_line": f"worst {worst.error_rate:.2f}, {worst.id}"}
 

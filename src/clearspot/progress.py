@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from clearspot.errors import Refused
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -21,18 +23,24 @@ class Event:
 Tell = Callable[[Event], None]
 
 
-@contextlib.contextmanager
-def telling(tell: Tell, locale: str, stage: str, detail: str = "") -> Iterator[None]:
-    """Tell that a stage starts and how it ends."""
-    from clearspot.errors import Refused
+@dataclass
+class Stage:
+    """A stage that is under way; ``end`` is how it ends if nothing is raised."""
 
+    end: Literal["done", "refused"] = "done"
+
+
+@contextlib.contextmanager
+def telling(tell: Tell, locale: str, stage: str, detail: str = "") -> Iterator[Stage]:
+    """Tell that a stage starts and how it ends."""
+    under_way = Stage()
     tell(Event(locale, stage, "start", detail))
     try:
-        yield
+        yield under_way
     except Refused:
         tell(Event(locale, stage, "refused", detail))
         raise
     except BaseException:
         tell(Event(locale, stage, "failed", detail))
         raise
-    tell(Event(locale, stage, "done", detail))
+    tell(Event(locale, stage, under_way.end, detail))

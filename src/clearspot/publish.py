@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import platform
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearspot import __version__
-from clearspot.consent.grant import Grant
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import write_atomically
 from clearspot.gate import receipt
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from clearspot.pipeline import Made
 
 RECEIPT, REFUSAL, WITHDRAWN = ".receipt.json", ".refusal.json", ".withdrawn"
+PUBLISHED = (".wav", ".mp3", ".m4a", RECEIPT, ".srt", ".vtt")
+"""The endings of everything that an export leaves; media first."""
 
 
 def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> Path:
@@ -50,16 +52,27 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
     write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
     write_atomically(_beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
-        os.replace(made.candidate.path, target)
         _beside(stem, REFUSAL).unlink(missing_ok=True)
+        os.replace(made.candidate.path, target)
     except OSError as error:
         raise MachineFault(f"cannot be moved into place: {error.strerror}.", where=str(target)) from error
     return target
 
 
 def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...]) -> None:
-    """Write the refusal of a deliverable. Media of an earlier run loses its name (``.withdrawn``), not its bytes."""
+    """Take what an earlier run published out of the way (``.withdrawn``: its bytes are kept), then say why.
+
+    Raises:
+        MachineFault: The folder cannot be written to.
+    """
     stem = job.folder(locale) / job.name(locale, profile_id)
+    try:
+        for ending in PUBLISHED:
+            path = _beside(stem, ending)
+            if path.exists():
+                os.replace(path, _free(path))
+    except OSError as problem:
+        raise MachineFault(f"cannot be withdrawn: {problem.strerror}.", where=str(stem)) from problem
     body = {
         "deliverable": stem.name,
         "refused_at": _now(),
@@ -68,10 +81,12 @@ def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, find
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
-    media = _beside(stem, "." + job.profiles[profile_id].extension)
-    for path in (media, _beside(stem, RECEIPT), _beside(stem, ".srt"), _beside(stem, ".vtt")):
-        if path.exists():
-            os.replace(path, path.with_name(path.name + WITHDRAWN))
+
+
+def _free(path: Path) -> Path:
+    """A name for what is withdrawn that nothing has yet."""
+    names = (path.with_name(f"{path.name}{WITHDRAWN}{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def translation_sha256(translation: Translation) -> str:
@@ -88,7 +103,12 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
         "essence_sha256": evidence.essence_sha256,
         "file_sha256": sha256_file(made.candidate.path),
         "clearance": dict(made.clearance),
-        "inputs": _inputs(job, expected.translation, made.grant),
+        "inputs": {
+            **job.inputs,
+            "translation": translation_sha256(expected.translation),
+            "voice": made.grant.voice_sha256,
+            "profile": sha256_json(expected.profile.model_dump(mode="json")),
+        },
         "engines": _engines(job, made),
         "consent": {
             "record": made.grant.record_id,
@@ -131,22 +151,6 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
         "clearspot": __version__,
         "python": platform.python_version(),
     }
-
-
-def _inputs(job: Job, translation: Translation, grant: Grant) -> dict[str, str]:
-    """The sha256 of everything the deliverable was made from, by what it is."""
-    spot = job.spot
-    inputs = {
-        "script": spot.script.digest,
-        "spot": sha256_json(spot.order.model_dump(mode="json")),
-        "recording": sha256_file(spot.recording),
-        "translation": translation_sha256(translation),
-        "voice": grant.voice_sha256,
-        "limits": sha256_json(job.limits.model_dump(mode="json")),
-    }
-    if spot.bed:
-        inputs["bed"] = sha256_file(spot.bed)
-    return inputs
 
 
 def _engines(job: Job, made: Made) -> dict[str, Mapping[str, Any]]:

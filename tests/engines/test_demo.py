@@ -11,7 +11,6 @@ import pyloudnorm
 import pytest
 
 from clearspot.config import load_limits, load_profile
-from clearspot.errors import Refused
 from clearspot.gate.evidence import Expected, gather
 from clearspot.gate.rules import judge
 from clearspot.media.audio import for_listening
@@ -75,7 +74,7 @@ def test_what_is_heard_is_what_was_approved(demo_run: DemoRun, locale: str, prof
 
 def test_the_receipt_names_every_input_and_every_rule(demo_run: DemoRun) -> None:
     receipt = demo_run.receipt("es-ES", "podcast")
-    assert set(receipt["inputs"]) == {"script", "spot", "recording", "bed", "translation", "voice", "limits"}
+    assert set(receipt["inputs"]) == {"script", "spot", "recording", "bed", "translation", "voice", "limits", "profile"}
     assert {finding["rule"] for finding in receipt["findings"]} == {
         "consent-valid", "script-approved", "translation-approved", "disclosure-heard", "lines-heard",
         "loudness", "true-peak", "duration", "tags-present", "manifest-trusted",
@@ -186,16 +185,10 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
         limits=load_limits(project).deliverable,
         tags=Tags(*["x"] * 9),
         drafts_allowed=False,
+        grant=None,  # consent is not asked for here
     )
     candidate = Candidate(path, seconds(len(programme)), loudness, for_listening(programme))
-    return gather(
-        candidate,
-        expected,
-        recogniser=listener,  # type: ignore[arg-type]
-        trust=load_trust(project.trust_dirs),
-        consent=Refused("not asked here"),
-        script=Refused("not asked here"),
-    )
+    return gather(candidate, expected, recogniser=listener, trust=load_trust(project.trust_dirs))
 
 
 def _approved_texts(demo_run: DemoRun) -> dict[str, str]:

@@ -110,7 +110,9 @@ def test_nothing_calls_home() -> None:
     assert os.environ["DO_NOT_TRACK"] == "1"
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, *, name: str = "mix", fail_first: Exception | None = None) -> list[object]:
+def counted(
+    monkeypatch: pytest.MonkeyPatch, *, name: str = "disclose", fail_first: Exception | None = None
+) -> list[object]:
     """Count the calls of a stage's function; the first may fail."""
     real, calls, lock = getattr(pipeline, name), [], threading.Lock()
 

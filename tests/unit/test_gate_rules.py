@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,7 @@ def passing() -> Evidence:
         limits=load_limits(PROJECT).deliverable,
         tags=SAID,
         drafts_allowed=False,
+        grant=grant(),
     )
     return Evidence(
         expected=expected,
@@ -149,6 +151,10 @@ UNAPPROVED = Refused("the script is not approved.", where="approvals.yaml")
 FAILING: dict[str, dict[str, tuple[Change, str]]] = {
     "consent-valid": {
         "revoked since": (having(consent=REVOKED), "does not allow this: status"),
+        "another record meanwhile": (
+            expecting(grant=SimpleNamespace(record_sha256="0" * 64, voice_sha256="0" * 64)),
+            "not the one it was spoken with",
+        ),
         "unsigned": (having(consent=Refused("consent record 'x' is not signed.")), "is not signed"),
     },
     "script-approved": {

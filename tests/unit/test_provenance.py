@@ -478,12 +478,12 @@ def test_a_stranger_cannot_sign_in_this_house(
     assert not (tmp_path / "signed.wav").exists()
 
 
-def test_keys_that_do_not_fit_each_other_are_refused(
+def test_keys_that_do_not_fit_each_other_do_not_sign(
     own: House, stranger: House, recording: Path, made: dict[str, Candidate], tmp_path: Path
 ) -> None:
     mixed = replace(own.keys, key_pem=stranger.keys.key_pem)
     claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", {})
-    with pytest.raises(Refused, match="could not be signed"):
+    with pytest.raises(MachineFault, match="could not be signed"):
         manifest.sign(made["wav"].path, tmp_path / "signed.wav", claim, recording, mixed, own.trust)
     assert not (tmp_path / "signed.wav").exists()
 

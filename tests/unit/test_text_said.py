@@ -49,3 +49,25 @@ def test_a_spelling_is_no_difference(locale: str, text: str, heard: str) -> None
 @pytest.mark.parametrize(("locale", "text", "heard", "told"), DIFFERENT)
 def test_another_word_is_one(locale: str, text: str, heard: str, told: str) -> None:
     assert told in said(locale, text, heard).difference(error_rate=0.1, name_closeness=0.6)
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "heard", "told"),
+    [
+        ("en-US", "This offer is not valid in Alaska.", "This offer is valid in Alaska.", "approved not, heard none"),
+        ("en-US", "It isn't valid.", "It is valid.", "approved not, heard none"),
+        ("es-ES", "La oferta no es válida.", "La oferta es válida.", "approved no, heard none"),
+        ("es-ES", "Café con azúcar.", "Café sin azúcar.", "approved none, heard sin"),
+        ("it-IT", "Non contiene zucchero.", "Contiene zucchero.", "approved non, heard none"),
+        ("pt-BR", "Não contém açúcar.", "Contém açúcar.", "approved não, heard none"),
+    ],
+)
+def test_a_denial_that_is_lost_turns_the_sentence_around(locale: str, text: str, heard: str, told: str) -> None:
+    assert f"denials differ: {told}" in said(locale, text, heard).difference(error_rate=0.5, name_closeness=0.6)
+
+
+@pytest.mark.parametrize(
+    ("text", "heard"), [("It isn't valid.", "It is not valid."), ("You cannot lose.", "You can not lose.")]
+)
+def test_two_ways_to_deny_are_one(text: str, heard: str) -> None:
+    assert said("en-US", text, heard).difference(error_rate=0.5, name_closeness=0.6) == ""

@@ -107,11 +107,14 @@ def _keys(project: Project) -> list[Check]:
 def _voices(project: Project) -> list[Check]:
     from clearspot.cli.voices import state_of
     from clearspot.consent.registry import load_voice
+    from clearspot.errors import ClearspotError
 
     checks = []
     for voice_id in project.voice_folders():
-        voice = load_voice(voice_id, project.voice_folders())
-        state = state_of(voice, project)
+        try:
+            state = state_of(load_voice(voice_id, project.voice_folders()), project)
+        except ClearspotError as error:  # one broken voice hides no other
+            state = f"refused: {error}"
         stands = not state.startswith("refused")
         checks.append(Check(f"voice {voice_id}", stands, state, f"clearspot voices show {voice_id}"))
     return checks

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from clearspot import __version__
 from clearspot.cli import approve, doctor, keys, models, run, verify, voices
 from clearspot.errors import BadInput, ClearspotError, MachineFault
+
+ClickException: Any = typer.BadParameter.__mro__[2]
+"""The base of what is wrong with a command line; newer versions of typer carry a click of their own."""
 
 INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
@@ -53,8 +56,13 @@ def _options(
 
 def main() -> None:
     """The console script."""
-    arguments = sys.argv[1:]
-    sys.exit(invoke(arguments))
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def _interrupt(*_: object) -> None:
+    """Being asked to stop ends like Ctrl-C: told in one sentence, nothing half-made left."""
+    raise KeyboardInterrupt
 
 
 def invoke(arguments: list[str]) -> int:
@@ -66,11 +74,12 @@ def invoke(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False)
     except ClearspotError as error:
         problem = error
-    except NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return BadInput.exit_code
     except ClickException as error:
-        problem = BadInput(error.format_message(), remedy="clearspot --help shows what there is.")
+        message = error.format_message()
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(message)
+            return BadInput.exit_code
+        problem = BadInput(message, remedy="clearspot --help shows what there is.")
     except (KeyboardInterrupt, typer.Abort):
         problem = STOPPED
     except Exception as error:  # noqa: BLE001  (the last net: a bug is told, not thrown at the user)

@@ -44,6 +44,9 @@ def run(
             from clearspot_flows.localize import run as run_job
         else:
             from clearspot.inline import run as run_job
-        outcomes = run_job(job)
+        try:
+            outcomes = run_job(job)
+        finally:
+            studio.stop()
     show.outcomes(job, outcomes, as_json=as_json)
     return max((outcome.exit_code for outcome in outcomes), default=0)

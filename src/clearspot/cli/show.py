@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from clearspot.progress import Event
 
 STAGES = ("translate", "authorize", "speak", "fit", "mix", "disclose", "gate", "export")
 SPOT_STAGES = ("transcribe", "align")
+WIDE = 1000
 MARKS = {"start": "…", "done": "✓", "refused": "✗", "failed": "!"}
 
 
@@ -34,6 +36,7 @@ class Screen:
         self._fetching: dict[str, tuple[int, int]] = {}
         self._began = time.monotonic()
         self._locales: tuple[str, ...] = ()
+        self._lock = threading.Lock()
 
     def expect(self, job: Job) -> None:
         """Learn what will happen, so that the table has its rows and its counts."""
@@ -46,26 +49,29 @@ class Screen:
     def tell(self, event: Event) -> None:
         """See ``progress.Tell``."""
         key = (event.locale, event.stage)
-        if event.state == "done":
-            self._counts[key] = self._counts.get(key, 0) + 1
-            finished = self._counts[key] >= self._wanted.get(key, 1)
-            self._states[key] = "done" if finished and self._states.get(key) != "refused" else "start"
-        else:
-            finished = event.state != "start"
-            self._states[key] = event.state
-        if finished and not self._quiet and not self._console.is_terminal:
+        with self._lock:
+            if event.state == "done":
+                self._counts[key] = self._counts.get(key, 0) + 1
+            finished = self._counts.get(key, 0) >= self._wanted.get(key, 1)
+            if self._states.get(key) not in {"refused", "failed"}:  # what went wrong stays to be seen
+                self._states[key] = "start" if event.state == "done" and not finished else event.state
+            wrong = event.state in {"refused", "failed"}
+            if self._quiet or self._console.is_terminal or not (wrong or (event.state == "done" and finished)):
+                return
             elapsed_s = time.monotonic() - self._began
-            what = " ".join(filter(None, (event.locale, event.stage)))
+            detail = event.detail if wrong else ""
+            what = " ".join(filter(None, (event.locale, event.stage, detail)))
             self._console.print(f"{elapsed_s:6.1f} s  {what}: {event.state}", highlight=False)
 
     def fetching(self, model: str, got_bytes: int, total_bytes: int) -> None:
         """See ``weights.Progress``."""
-        before = self._fetching.get(model)
-        self._fetching[model] = (got_bytes, total_bytes)
-        if self._quiet or self._console.is_terminal or (before and got_bytes < total_bytes):
-            return
-        state = "fetched" if got_bytes >= total_bytes else "fetching"
-        self._console.print(f"{state} {model}: {total_bytes / 1e6:.0f} MB", highlight=False)
+        with self._lock:
+            before = self._fetching.get(model)
+            self._fetching[model] = (got_bytes, total_bytes)
+            if self._quiet or self._console.is_terminal or (before and got_bytes < total_bytes):
+                return
+            state = "fetched" if got_bytes >= total_bytes else "fetching"
+            self._console.print(f"{state} {model}: {total_bytes / 1e6:.0f} MB", highlight=False)
 
     def __rich__(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -73,7 +79,7 @@ class Screen:
         for stage in STAGES:
             table.add_column(stage, justify="center")
         spot = "  ".join(f"{stage} {self._mark('', stage)}" for stage in SPOT_STAGES)
-        for model, (got, total) in self._fetching.items():
+        for model, (got, total) in dict(self._fetching).items():
             if got < total:
                 spot += f"  fetching {model} {got / 1e6:.0f}/{total / 1e6:.0f} MB"
         for locale in self._locales:
@@ -111,6 +117,8 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
         print(json.dumps(_as_json(job, made), ensure_ascii=False))  # noqa: T201
         return
     console = Console(markup=False)
+    if not console.is_terminal:
+        console.width = WIDE  # a path in a log or a pipe stays in one piece
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("locale", "profile", "verdict", "loudness", "true peak", "length", "file"):
         table.add_column(heading, overflow="fold")

@@ -20,7 +20,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check what any copy of a deliverable proves: manifest, signer, bytes, tags and, beside it, its receipt."""
-    from clearspot.errors import BadInput
+    from clearspot.errors import BadInput, ClearspotError, Refused
     from clearspot.gate.verify import verify as verify_file
     from clearspot.project import find_project
     from clearspot.provenance.keys import load_trust
@@ -35,13 +35,23 @@ def verify(
             where="trust",
             remedy="Run this in the project that made the file, or name its anchors with --trust FOLDER.",
         )
-    checked = [verify_file(path, anchors) for path in files]
+    checked: list[Verification] = []
+    problems: list[ClearspotError] = []
+    for path in files:
+        try:
+            checked.append(verify_file(path, anchors))
+        except ClearspotError as error:  # the other files are still worth a look
+            problems.append(error)
     if as_json:
-        typer.echo(json.dumps({"files": [_as_json(one) for one in checked]}, ensure_ascii=False))
+        errors = [problem.as_json() for problem in problems]
+        typer.echo(json.dumps({"files": [_as_json(one) for one in checked], "errors": errors}, ensure_ascii=False))
     else:
         for one in checked:
             _show(one)
-    return 0 if all(one.passed for one in checked) else 1
+        for problem in problems:
+            typer.echo(f"clearspot: {problem}", err=True)
+    codes = [problem.exit_code for problem in problems] + [0 if one.passed else Refused.exit_code for one in checked]
+    return max(codes)
 
 
 def _show(one: Verification) -> None:
@@ -49,6 +59,8 @@ def _show(one: Verification) -> None:
     from rich.table import Table
 
     console = Console(markup=False)
+    if not console.is_terminal:
+        console.width = 1000  # a line in a log stays in one piece
     verdict = "verified" if one.passed else "NOT VERIFIED"
     console.print(f"{one.path}: {verdict}", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")

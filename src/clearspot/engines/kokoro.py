@@ -67,6 +67,11 @@ class KokoroEngine:
         return Speech(np.asarray(samples, dtype=np.float32), int(rate_hz))
 
     def _load(self, grant: Grant) -> tuple[Any, NDArray[np.float32]]:
+        if grant.weights.keys() != {"model", "styles"}:
+            raise BadInput(
+                f"Kokoro asks for the roles model and styles, each one file; there is: {', '.join(grant.weights)}.",
+                where=f"voice {grant.voice!r}: weights",
+            )
         model, styles = grant.weights["model"], grant.weights["styles"]
         mix = _mix(grant)
         key = f"{styles.sha256} {sorted(mix.items())}"
@@ -80,12 +85,13 @@ class KokoroEngine:
 
 def _mix(grant: Grant) -> dict[str, float]:
     mix = grant.settings.get("mix")
-    if not isinstance(mix, dict) or not mix or abs(sum(mix.values()) - 1) > 1e-6:
+    shares = list(mix.values()) if isinstance(mix, dict) else []
+    if not all(isinstance(share, int | float) for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise BadInput(
             "should name styles with weights that add up to 1, such as {jm_kumo: 0.7, jf_nezumi: 0.3}.",
             where=f"voice {grant.voice!r}: settings.mix",
         )
-    return mix
+    return dict(mix or {})
 
 
 def _open(model: bytes) -> Any:

@@ -81,12 +81,13 @@ class Studio:
 
         with self._lock:
             if "recogniser" not in self._made:
-                files = self.weights.resolve(self.recogniser_model, commercial=True)
-                self._made["recogniser"] = WhisperEngine(
-                    lambda: {name: file.read() for name, file in files.items()}, self.workers
-                )
+                self._made["recogniser"] = WhisperEngine(self._read_recogniser, self.workers)
             made: Recogniser = self._made["recogniser"]  # type: ignore[assignment]
             return made
+
+    def _read_recogniser(self) -> dict[str, bytes]:
+        files = self.weights.resolve(self.recogniser_model, commercial=True)
+        return {name: file.read() for name, file in files.items()}
 
     def recogniser_sha256(self) -> dict[str, str]:
         """The digests of the listening model's files, for the receipt."""

@@ -123,15 +123,24 @@ class Weights:
             Refused: Its licence forbids the use, or what was fetched is not what ``models.yaml`` names.
             MachineFault: It is not on this machine and cannot be fetched.
         """
+        files = self.pinned(model_id, commercial=commercial)
+        if not self.on_disk(model_id):
+            self.fetch(model_id)
+        return files
+
+    def pinned(self, model_id: str, *, commercial: bool) -> dict[str, PinnedFile]:
+        """Where a model's files are or will be, and what they must be; nothing is fetched.
+
+        Raises:
+            Refused: Its licence forbids the use.
+        """
         model = self.model(model_id)
         if commercial and not model.commercial:
             raise Refused(
                 f"model {model_id!r} ({model.licence}) may not be used commercially.",
                 where="configs/models.yaml",
-                remedy="Use another model, or set purpose: in spot.yaml to what the spot really is.",
+                remedy="Use another model.",
             )
-        if not self.on_disk(model_id):
-            self.fetch(model_id)
         folder = self.folder(model_id)
         return {name: PinnedFile(folder / name, file.sha256) for name, file in model.files.items()}
 

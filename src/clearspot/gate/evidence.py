@@ -19,6 +19,8 @@ from clearspot.text.match import match_lines
 from clearspot.text.said import Said, hold_against
 from clearspot.timeline import Placed, Timeline
 
+NOT_ASKED = Refused("was not asked for.")
+
 
 @dataclass(frozen=True, slots=True)
 class HeardClip:
@@ -41,11 +43,15 @@ class Expected:
     limits: DeliverableLimits
     tags: tags.Tags
     drafts_allowed: bool
+    grant: Grant
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a deliverable turned out to be. ``consent`` is the grant asked for anew, or why there is none now."""
+    """What a deliverable turned out to be.
+
+    ``consent`` is the grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not.
+    """
 
     expected: Expected
     essence_sha256: str
@@ -55,8 +61,8 @@ class Evidence:
     lines: tuple[HeardClip, ...]
     tags: Mapping[str, str]
     manifest: manifest.ManifestFacts
-    consent: Grant | Refused
-    script: Mapping[str, str] | Refused
+    consent: Grant | Refused = NOT_ASKED
+    script: Mapping[str, str] | Refused = NOT_ASKED
 
 
 def gather(
@@ -65,8 +71,6 @@ def gather(
     *,
     recogniser: Recogniser,
     trust: Trust,
-    consent: Grant | Refused,
-    script: Mapping[str, str] | Refused,
 ) -> Evidence:
     """Listen to a candidate, read its tags and its manifest.
 
@@ -89,6 +93,4 @@ def gather(
         lines=heard[1:],
         tags=tags.read(candidate.path),
         manifest=manifest.read(candidate.path, trust),
-        consent=consent,
-        script=script,
     )

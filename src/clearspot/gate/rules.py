@@ -31,7 +31,10 @@ def consent_valid(evidence: Evidence) -> Finding:
     """The voice's consent covers this use today, asked again now that the file is made."""
     if isinstance(evidence.consent, Refused):
         return _finding("consent-valid", False, "refused", "a grant", str(evidence.consent))
-    return _finding("consent-valid", True, f"record {evidence.consent.record_id}", "a grant")
+    spoken, now = evidence.expected.grant, evidence.consent
+    same = (spoken.record_sha256, spoken.voice_sha256) == (now.record_sha256, now.voice_sha256)
+    detail = "" if same else "the record or the voice is not the one it was spoken with"
+    return _finding("consent-valid", same, f"record {now.record_id}", "a grant", detail)
 
 
 def script_approved(evidence: Evidence) -> Finding:

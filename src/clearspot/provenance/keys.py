@@ -84,7 +84,13 @@ def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
         key_pem = _private(folder / SIGNING_KEY)
         receipt = serialization.load_pem_private_key(_private(folder / RECEIPT_KEY), password=None)
         leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
-        serialization.load_pem_private_key(key_pem, password=None)
+        signing = serialization.load_pem_private_key(key_pem, password=None)
+        if signing.public_key() != leaf.public_key():
+            raise BadInput(
+                "the signing key is not that of the certificate.",
+                where=str(folder / SIGNING_KEY),
+                remedy="clearspot keys init --renew",
+            )
     except FileNotFoundError as error:
         raise BadInput("there are no signing keys yet.", where=str(folder), remedy="clearspot keys init") from error
     except (ValueError, TypeError, OSError) as error:
@@ -134,6 +140,7 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
     try:
         keys_dir.mkdir(parents=True, exist_ok=True)
         keys_dir.chmod(0o700)
+        (keys_dir.parent / ".gitignore").write_text("*\n", encoding="ascii")  # so that nobody commits a key
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(keys_dir)) from error
     made = False

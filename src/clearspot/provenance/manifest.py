@@ -56,8 +56,8 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
     """Write ``target``: ``source`` with its manifest, the source recording as its ingredient.
 
     Raises:
-        Refused: The signer is not one this project trusts; nothing useful is written then.
-        MachineFault: The library failed.
+        Refused: The signer is not one this project trusts; nothing is left then.
+        MachineFault: It could not be signed.
     """
     import c2pa
 
@@ -81,10 +81,16 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(target)) from error
     except Exception as error:
         target.unlink(missing_ok=True)
-        raise _not_signed(target, str(error)) from error
+        raise MachineFault(
+            f"the manifest could not be signed: {error}.", where=target.name, remedy="clearspot doctor"
+        ) from error
     if (state := read(target, trust).state) != TRUSTED:
         target.unlink()
-        raise _not_signed(target, f"it would be {state!r}, because this project does not trust its signer")
+        raise Refused(
+            f"the manifest could not be signed: it would be {state!r}, because this project does not trust its signer.",
+            where=target.name,
+            remedy="Put the signer's anchor into configs/trust/, or clearspot keys init --renew.",
+        )
 
 
 def read(path: Path, trust: Trust) -> ManifestFacts:
@@ -110,14 +116,6 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     return _facts(state, store)
 
 
-def _not_signed(target: Path, why: str) -> Refused:
-    return Refused(
-        f"the manifest could not be signed: {why}.",
-        where=target.name,
-        remedy="clearspot doctor looks at the signing keys; clearspot keys init --renew makes new ones.",
-    )
-
-
 def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
     active = store.get("manifests", {}).get(store.get("active_manifest"), {})
     assertions = {item["label"]: item.get("data", {}) for item in active.get("assertions", ())}
@@ -134,7 +132,7 @@ def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
         signed_at=str(signature.get("time") or ""),
         claim_generator=f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
         actions=tuple(str(item.get("action")) for item in actions.get("actions", ())),
-        clearance=assertions.get(ASSERTION, {}),
+        clearance=clearance if isinstance(clearance := assertions.get(ASSERTION), dict) else {},
     )
 
 

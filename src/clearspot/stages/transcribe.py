@@ -8,7 +8,7 @@ import numpy as np
 
 from clearspot.engines.protocols import Recogniser
 from clearspot.errors import BadInput
-from clearspot.media.audio import LISTEN_RATE_HZ, decode
+from clearspot.media.audio import LISTEN_RATE_HZ, decode, probe
 from clearspot.transcript import Transcript
 
 MAX_RECORDING_S = 600
@@ -26,11 +26,11 @@ def transcribe(recording: Path, recogniser: Recogniser) -> Transcript:
     Raises:
         BadInput: It is not audio, too long, silent, or nothing is said in it.
     """
-    samples = decode(recording, channels=1, rate_hz=LISTEN_RATE_HZ)
     where = str(recording)
-    duration_s = len(samples) / LISTEN_RATE_HZ
+    duration_s = probe(recording).duration_s
     if duration_s > MAX_RECORDING_S:
         raise BadInput(f"is {duration_s:.0f} s long; at most {MAX_RECORDING_S} s are heard.", where=where)
+    samples = decode(recording, channels=1, rate_hz=LISTEN_RATE_HZ)
     if not len(samples) or float(np.abs(samples).max()) < SILENCE_PEAK:
         raise BadInput("is silent.", where=where, remedy="Give the recording of the spokesperson.")
     transcript = recogniser.recognise(samples, language=None)

@@ -1,13 +1,14 @@
 """What was heard of one line, held against what was approved.
 
-Numbers, prices and dates must agree exactly, protected names closely, every word at least in half of its letters, and
-the whole within an error rate. The rate alone would let "July 30" pass for "June 30".
+Numbers, prices, dates and denials must agree exactly, protected names closely, every word at least in half of its
+letters, and the whole within an error rate. The rate alone would let "July 30" pass for "June 30".
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clearspot.text.match import LineMatch, closeness, heard_text
@@ -19,6 +20,18 @@ WORD_LETTERS = 4
 WORD_SHARE = 0.5
 """A word counts as heard when at least this share of its letters was."""
 
+DENIALS: Mapping[str, frozenset[str]] = {
+    "en": frozenset(["no", "not", "never", "nor", "none", "nobody", "nothing", "neither", "without", "cannot"]),
+    "es": frozenset(["no", "sin", "nunca", "jamás", "ni", "nadie", "nada", "tampoco", "ningún", "ninguno", "ninguna"]),
+    "it": frozenset(["no", "non", "senza", "mai", "nessun", "nessuno", "nessuna", "niente", "nulla", "neanche"]),
+    "pt": frozenset(["não", "sem", "nunca", "jamais", "nem", "ninguém", "nada", "nenhum", "nenhuma"]),
+    "de": frozenset(
+        ["nicht", "kein", "keine", "keinen", "keinem", "keiner", "nie", "niemals", "ohne", "nein", "nichts"]
+    ),
+    "fr": frozenset(["ne", "pas", "non", "sans", "jamais", "ni", "aucun", "aucune", "rien", "personne"]),
+}
+"""Words that turn a sentence around. Most are too short for the other rules, and an error rate hardly sees them."""
+
 NAME_LETTERS = 5
 """A calendar name this long is found inside joined words too ("adomenica")."""
 
@@ -29,7 +42,7 @@ class Said:
 
     ``exact`` and ``exact_heard`` are the numbers, prices and calendar names approved and heard; ``names`` is each
     protected name that the line holds with its closeness (0..1, 1 is exact); ``lost`` are the words not heard;
-    ``error_rate`` is the character error rate after normalisation.
+    ``denials`` are the words such as "not" and "without"; ``error_rate`` is the character error rate.
     """
 
     text: str
@@ -39,14 +52,18 @@ class Said:
     exact_heard: tuple[str, ...]
     names: tuple[tuple[str, float], ...]
     lost: tuple[str, ...]
+    denials: tuple[str, ...] = ()
+    denials_heard: tuple[str, ...] = ()
 
     def difference(self, *, error_rate: float, name_closeness: float) -> str:
         """What is wrong with it, in words; empty where it is within the limits."""
         if not self.heard:
             return "was not said"
-        if self.exact != self.exact_heard:
-            approved, heard = (", ".join(each) or "none" for each in (self.exact, self.exact_heard))
-            return f"numbers differ: approved {approved}, heard {heard} in {self.heard!r}"
+        held = {"numbers": (self.exact, self.exact_heard), "denials": (self.denials, self.denials_heard)}
+        for what, (approved, heard) in held.items():
+            if approved != heard:
+                listed, listed_heard = (", ".join(each) or "none" for each in (approved, heard))
+                return f"{what} differ: approved {listed}, heard {listed_heard} in {self.heard!r}"
         for name, close in self.names:
             if close < name_closeness:
                 return (
@@ -78,8 +95,21 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
             for name in protected
             if normalise(name, locale).replace(" ", "") in expected
         ),
+        denials=_denials(text, locale),
+        denials_heard=_denials(heard, locale),
         lost=_lost_words(normalise(text, locale), normalise(heard, locale), _words_of(protected, locale)),
     )
+
+
+def _denials(text: str, locale: str) -> tuple[str, ...]:
+    """The words of denial in a text, in order; English contractions (isn't) count as "not"."""
+    language = locale.split("-", maxsplit=1)[0]
+    known = DENIALS.get(language, frozenset())
+    found = []
+    for word in normalise(re.sub(r"n['\u2019]t\b", " not", text) if language == "en" else text, locale).split():
+        if word in known:
+            found.append("not" if word == "cannot" else word)
+    return tuple(found)
 
 
 def _words_of(texts: Sequence[str], locale: str) -> frozenset[str]:
