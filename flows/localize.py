@@ -91,8 +91,12 @@ def localize(
     handed = _handed.get() or _Handed(_open(spot, locales, profiles, out))
     job = handed.job
     with workshop(job.out) as folder:
-        ordered = _order(job, Path(folder))
-        outcomes = [_outcome(job, one) for one in ordered]
+        try:
+            ordered = _order(job, Path(folder))
+            outcomes = [_outcome(job, one) for one in ordered]
+        except BaseException:
+            job.studio.stop()  # first, so that the tasks that wait for it end too
+            raise
     handed.outcomes = outcomes
     _report(job, outcomes)
     refused = [outcome for outcome in outcomes if outcome.error]

@@ -27,6 +27,7 @@ def run(job: Job) -> list[Outcome]:
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
             return [outcome for future in locales for outcome in future.result()]
         except BaseException:
+            job.studio.stop()  # first, so that what waits for it ends too
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

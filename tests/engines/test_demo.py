@@ -84,14 +84,6 @@ def test_the_receipt_names_every_input_and_every_rule(demo_run: DemoRun) -> None
     assert receipt["approvals"]["script"]["by"] == "Demo producer"
 
 
-def test_prefect_makes_the_same_essence(demo_run: DemoRun, tmp_path: Path) -> None:
-    done = run_clearspot(demo_run.root, "run", DEMO, "--locale", "pt-BR", "--out", tmp_path, "--json")
-    assert done.returncode == 0, done.stderr
-    again = {(one["locale"], one["profile"]): one["essence_sha256"] for one in json.loads(done.stdout)["deliverables"]}
-    first = {(one["locale"], one["profile"]): one["essence_sha256"] for one in demo_run.report["deliverables"]}
-    assert again == {key: digest for key, digest in first.items() if key[0] == "pt-BR"}
-
-
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_copy_elsewhere_verifies_with_the_anchors_alone(demo_run: DemoRun, profile: str, tmp_path: Path) -> None:
     copy = tmp_path / "sent by mail" / f"copy{demo_run.file('it-IT', profile).suffix}"

@@ -157,10 +157,13 @@ def test_bergamot_drafts_and_a_draft_stays_in(project: Project, spot_folder: Pat
     assert Approvals().translations == {}
 
 
-def test_ctrl_c_leaves_nothing_behind(keyed_project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("runner", "stop"), [("inline", signal.SIGINT), ("prefect", signal.SIGTERM)])
+def test_a_stop_in_the_middle_leaves_nothing_behind(
+    keyed_project: Path, tmp_path: Path, runner: str, stop: signal.Signals
+) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "clearspot", "run", str(DEMO), "--runner", "inline", "--out", str(out)],
+        [sys.executable, "-m", "clearspot", "run", str(DEMO), "--runner", runner, "--out", str(out)],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -173,7 +176,7 @@ def test_ctrl_c_leaves_nothing_behind(keyed_project: Path, tmp_path: Path) -> No
         told.append(line)
         if "align: done" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "stopped before it was finished" in rest

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CHECKOUT, DEMO
+from tests.engines.conftest import DemoRun
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +29,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_a_spot_outside_the_checkout_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+def test_a_spot_outside_the_checkout_makes_the_same_essence(installed: Path, tmp_path: Path, demo_run: DemoRun) -> None:
+    """By the wheel, with Prefect, in another folder: the bytes of the demo run, which was inline in the checkout."""
     shutil.copytree(DEMO, tmp_path / "my spot")
     environment = os.environ | {"PYTHONPATH": str(installed)}
     environment.pop("CLEARSPOT_PROJECT", None)
@@ -56,8 +58,11 @@ def test_a_spot_outside_the_checkout_runs_from_the_wheel(installed: Path, tmp_pa
     assert where.stdout.startswith(str(installed))
     clearspot("keys", "init")
     assert "active, signed with key" in clearspot("voices", "list")
-    report = json.loads(clearspot("run", "my spot", "--locale", "es-ES", "--profile", "podcast", "--json"))
-    (one,) = report["deliverables"]
-    assert one["verdict"] == "cleared"
-    assert Path(tmp_path, one["path"]).is_file()
-    assert "verified" in clearspot("verify", one["path"])
+    report = json.loads(clearspot("run", "my spot", "--locale", "pt-BR", "--json"))
+    essences = {one["profile"]: one["essence_sha256"] for one in report["deliverables"]}
+    assert essences == {
+        one["profile"]: one["essence_sha256"] for one in demo_run.report["deliverables"] if one["locale"] == "pt-BR"
+    }
+    path = report["deliverables"][0]["path"]
+    assert Path(tmp_path, path).is_file()
+    assert "verified" in clearspot("verify", path)
