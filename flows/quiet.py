@@ -18,6 +18,7 @@ def settle(home: Path) -> None:
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_SHOW_NEW_VERSION_NOTICE": "false",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_LEVEL": "WARNING",  # a state change is an event already; telling it twice costs a second
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
     }
     for name, value in settings.items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearspot.approvals import Approvals, load_approvals
@@ -24,6 +25,7 @@ from clearspot.progress import Tell
 from clearspot.project import Project
 from clearspot.provenance.keys import SigningKeys, Trust, load_signing_keys, load_trust
 from clearspot.spot import Spot, load_spot
+from clearspot.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one spot. ``inputs`` is the sha256 of what it is made from, as it was when the run began."""
+    """One run of one spot.
+
+    ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``ahead`` holds the hearing of the
+    recording where it was begun before the runner was ready.
+    """
 
     project: Project
     spot: Spot
@@ -53,6 +59,7 @@ class Job:
     out: Path
     started: dt.datetime
     tell: Tell
+    ahead: list[Future[Transcript]] = field(default_factory=list, repr=False)
 
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""

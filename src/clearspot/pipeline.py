@@ -73,21 +73,28 @@ class Outcome:
 
 
 def warm_up(job: Job) -> None:
-    """Begin to load the models, while the runner starts; what fails here fails again in the stage that needs it."""
+    """Begin what every runner begins with, while the runner starts: load the voice, hear the recording.
+
+    What fails here fails again, and is told, in the stage that it belongs to.
+    """
 
     def voice() -> None:
         require_script_approval(job.spot, job.approvals)
         _make_ready(job, _authorize(job, job.locales[0]))
 
-    job.studio.begin(lambda: job.studio.recogniser().warm_up())
+    job.ahead.append(job.studio.begin(lambda: _hear(job)))
     job.studio.begin(voice)
 
 
 def transcribe_recording(job: Job) -> Transcript:
     """transcribe: the recording, once for all locales."""
-    require_script_approval(job.spot, job.approvals)
     with telling(job.tell, "", "transcribe"):
-        return job.studio.work(lambda: transcribe(job.spot.recording, job.studio.recogniser()))
+        return job.ahead.pop().result() if job.ahead else job.studio.work(lambda: _hear(job))
+
+
+def _hear(job: Job) -> Transcript:
+    require_script_approval(job.spot, job.approvals)
+    return transcribe(job.spot.recording, job.studio.recogniser())
 
 
 def align_script(job: Job, transcript: Transcript) -> TimedScript:
@@ -134,10 +141,14 @@ def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Cli
         )
         opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
         rates = rates_needed(opening, lines, plan)
+        engine = job.studio.speech(grant.engine)
         again = job.studio.work_all(
-            partial(_at_rate, job, grant, line, rate) for line, rate in zip(lines, rates, strict=True)
+            partial(speak, engine, grant, line.line_id, line.text, rate)
+            for line, rate in zip(lines, rates, strict=True)
+            if rate != 1.0
         )
-        return fit(opening, again, plan)
+        hurried = {clip.line_id: clip.samples for clip in again}
+        return fit(opening, [replace(line, samples=hurried.get(line.line_id, line.samples)) for line in lines], plan)
 
 
 def decode_bed(job: Job) -> Samples | None:
@@ -263,13 +274,6 @@ def refuse_deliverable(
     if isinstance(error, Refused):
         publish.withdraw(job, locale, profile_id, error, findings)
     return Outcome(locale, profile_id, None, "", findings, error)
-
-
-def _at_rate(job: Job, grant: Grant, line: Spoken, rate: float) -> Spoken:
-    """A line at another rate than it was spoken at: spoken again, so that the voice stays natural."""
-    if rate == 1.0:
-        return line
-    return replace(line, samples=speak(job.studio.speech(grant.engine), grant, line.line_id, line.text, rate).samples)
 
 
 def _authorize(job: Job, locale: str) -> Grant:

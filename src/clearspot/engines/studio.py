@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TypeVar
@@ -44,9 +44,9 @@ class Studio:
         """
         return self._hands.submit(call).result()
 
-    def begin(self, call: Callable[[], object]) -> None:
-        """Do something heavy on one of the ``workers`` threads, and wait for nothing; its errors are nobody's."""
-        self._hands.submit(call)
+    def begin(self, call: Callable[[], T]) -> Future[T]:
+        """Start something heavy on one of the ``workers`` threads, and wait for nothing."""
+        return self._hands.submit(call)
 
     def work_all(self, calls: Iterable[Callable[[], T]]) -> tuple[T, ...]:
         """Do several heavy things and wait for all; the first error is raised, and what has not begun is dropped."""
