@@ -1,0 +1,128 @@
+"""What changes while a spot is made counts; what a killed run left is swept; nothing withdrawn is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clearspot import pipeline
+from clearspot.engines.weights import Weights
+from tests.conftest import Scene, edit
+
+Call = Callable[..., tuple[int, str, str]]
+ONE = ("--locale", "es-ES", "--profile", "podcast", "--json")
+
+
+def run(clearspot: Call, scene: Scene) -> tuple[int, dict[str, Any]]:
+    code, out, _ = clearspot("run", scene.spot, "--runner", "inline", "--out", scene.out, *ONE)
+    return code, json.loads(out)
+
+
+def while_listening(scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    gather = pipeline.gather
+
+    def gather_and_change(*given: Any, **named: Any) -> object:
+        heard = gather(*given, **named)
+        change()
+        return heard
+
+    monkeypatch.setattr(pipeline, "gather", gather_and_change)
+
+
+def append_to_recording(scene: Scene) -> None:
+    with (scene.spot / "recording.flac").open("ab") as file:
+        file.write(b"\0")
+
+
+CHANGES: dict[str, tuple[Callable[[Scene], object], str, str]] = {
+    "the record is revoked": (
+        lambda scene: scene.resign("status: active", "status: revoked"),
+        "consent-valid",
+        "allowed 'revoked'",
+    ),
+    "another record takes its place": (
+        lambda scene: scene.resign("licensee: Anyone", "licensee: Everyone"),
+        "consent-valid",
+        "not the one it was spoken with",
+    ),
+    "the script's approval is taken back": (
+        lambda scene: edit(scene.spot / "approvals.yaml", "by: Demo producer", "by: Somebody\n  lines_gone: x"),
+        "",
+        "",
+    ),
+    "a line's approval is taken back": (
+        lambda scene: edit(scene.spot / "approvals.yaml", "  es-ES:\n    hello:", "  es-ES:\n    hullo:"),
+        "translation-approved",
+        "drafts: hello",
+    ),
+    "the recording is another": (append_to_recording, "script-approved", "changed while the spot was made"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_changes_while_we_listen_counts(
+    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    change, rule, told = CHANGES[case]
+    while_listening(scene, monkeypatch, lambda: change(scene))
+    code, report = run(clearspot, scene)
+    (one,) = report["deliverables"]
+    assert one["path"] is None
+    assert code in {1, 2}
+    if rule:
+        assert (code, one["verdict"]) == (1, "refused")
+        assert told in one["findings"][rule]["detail"]
+    assert not list(scene.out.rglob("*.mp3"))
+
+
+def test_nothing_is_fetched_for_a_voice_that_may_not_speak(
+    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.resign("status: active", "status: revoked")
+    fetched: list[str] = []
+    monkeypatch.setattr(Weights, "on_disk", lambda self, model_id: False)
+    monkeypatch.setattr(Weights, "fetch", lambda self, model_id: fetched.append(model_id))
+    code, report = run(clearspot, scene)
+    assert (code, report["deliverables"][0]["verdict"], fetched) == (1, "refused", [])
+
+
+def test_what_a_killed_run_left_is_swept_and_a_living_one_is_left_alone(scene: Scene, clearspot: Call) -> None:
+    dead, alive = scene.out / ".clearspot-999999999-a", scene.out / f".clearspot-{os.getppid()}-b"
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+        (folder / "candidate.mp3").write_bytes(b"x")
+    code, _ = run(clearspot, scene)
+    assert code == 0
+    assert (dead.exists(), alive.exists()) == (False, True)
+
+
+def test_nothing_that_is_withdrawn_is_lost(scene: Scene, clearspot: Call) -> None:
+    kept = []
+    for _ in range(2):
+        assert run(clearspot, scene)[0] == 0
+        (media,) = scene.out.rglob("*.mp3")
+        kept.append(media.read_bytes())
+        edit(scene.spot / "translations" / "es-ES.yaml", "a mano", "a pie")
+        assert run(clearspot, scene)[0] == 1
+        edit(scene.spot / "translations" / "es-ES.yaml", "a pie", "a mano")
+    withdrawn = sorted(scene.out.rglob("*.mp3.withdrawn*"))
+    assert [path.read_bytes() for path in withdrawn] == kept
+
+
+def test_a_bug_in_one_locale_stops_no_other(scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = pipeline.translate
+
+    def translate(spot: Any, locale: str, *others: Any) -> object:
+        if locale == "it-IT":
+            raise ZeroDivisionError("a bug")
+        return real(spot, locale, *others)
+
+    monkeypatch.setattr(pipeline, "translate", translate)
+    arguments = ("--runner", "inline", "--out", scene.out, "--profile", "podcast", "--json")
+    code, out, _ = clearspot("run", scene.spot, *arguments)
+    verdicts = {one["locale"]: one["verdict"] for one in json.loads(out)["deliverables"]}
+    assert (code, verdicts) == (3, {"es-ES": "cleared", "it-IT": "machine-fault", "pt-BR": "cleared"})
