@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import json
 import os
 import resource
@@ -19,36 +20,48 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+
+from clearspot.config import Profile, load_disclosure, load_profile
+from clearspot.consent.grant import Grant, Use, authorize
+from clearspot.consent.registry import load_voice
+from clearspot.engines.protocols import Recogniser, SpeechEngine
+from clearspot.job import open_studio
+from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, for_listening
+from clearspot.media.loudness import bring_to, decode_and_measure
+from clearspot.project import find_project
+from clearspot.provenance.keys import load_trust
+from clearspot.provenance.tags import Tags
+from clearspot.spot import Spot, load_spot
+from clearspot.stages.disclose import encode
+from clearspot.stages.fit import Plan, Slot, Spoken, fit
+from clearspot.stages.mix import mix
+from clearspot.stages.speak import speak
 
 SPOT = Path(__file__).parents[1] / "spots" / "lumen-coffee"
 WORKERS = 2
 HELP_BAR_S, INLINE_BAR, PREFECT_BAR_S, SERVED_BAR_S, MEMORY_BAR_GB = 0.5, 1.25, 8.0, 2.0, 1.6
 
 
-def loop(out: Path) -> None:
-    """The bare engines by hand."""
-    import datetime as dt
-    from concurrent.futures import ThreadPoolExecutor
+@dataclass(frozen=True)
+class Bare:
+    """The engines and the demo spot, loaded by hand."""
 
-    from clearspot.config import load_disclosure, load_profile
-    from clearspot.consent.grant import Use, authorize
-    from clearspot.consent.registry import load_voice
-    from clearspot.job import open_studio
-    from clearspot.media.audio import LISTEN_RATE_HZ, decode, for_listening
-    from clearspot.media.loudness import bring_to, decode_and_measure
-    from clearspot.project import find_project
-    from clearspot.provenance.keys import load_trust
-    from clearspot.provenance.tags import Tags
-    from clearspot.spot import load_spot
-    from clearspot.stages.disclose import encode
-    from clearspot.stages.fit import Plan, Slot, Spoken, fit
-    from clearspot.stages.mix import mix
-    from clearspot.stages.speak import speak
+    spot: Spot
+    engine: SpeechEngine
+    listener: Recogniser
+    grants: dict[str, Grant]
+    profiles: dict[str, Profile]
+    disclosures: dict[str, str]
+    bed: Samples | None
 
+
+def bare() -> Bare:
+    """Everything that the loop needs, engines not loaded yet."""
     project, spot = find_project(SPOT), load_spot(SPOT)
     studio = open_studio(project)
-    listener = studio.recogniser()
     voice = load_voice(spot.order.voice, project.voice_folders())
     weights = {
         role: next(iter(studio.weights.resolve(model, commercial=True).values()))
@@ -57,49 +70,54 @@ def loop(out: Path) -> None:
     trusted = load_trust(project.trust_dirs).consent_keys
     about = (spot.script.advertiser, spot.script.product, spot.order.medium, spot.order.purpose)
     today = dt.datetime.now(dt.UTC).date()
-    grants = {
-        locale: authorize(voice, (Use(locale, order.markets[0], *about, today),), weights=weights, trusted=trusted)
-        for locale, order in spot.order.locales.items()
-    }
-    engine = studio.speech(voice.file.engine)
-    profiles = {name: load_profile(project, name) for name in spot.order.profiles}
-    tags = Tags(*[""] * 9)
-    bed = decode(spot.bed, channels=2) if spot.bed else None
+    return Bare(
+        spot=spot,
+        engine=studio.speech(voice.file.engine),
+        listener=studio.recogniser(),
+        grants={
+            locale: authorize(voice, (Use(locale, order.markets[0], *about, today),), weights=weights, trusted=trusted)
+            for locale, order in spot.order.locales.items()
+        },
+        profiles={name: load_profile(project, name) for name in spot.order.profiles},
+        disclosures={locale: load_disclosure(project, locale).short for locale in spot.order.locales},
+        bed=decode(spot.bed, channels=2) if spot.bed else None,
+    )
 
-    def deliver(locale: str, name: str, programme: object) -> None:
-        profile = profiles[name]
-        path = out / f"{locale}_{name}.{profile.extension}"
-        ready = bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - profile.codec_headroom_db)
-        encode(ready, profile, tags, path)
-        decoded, _ = decode_and_measure(path)
-        listener.recognise(for_listening(decoded), language=locale[:2])
 
+def loop(out: Path) -> None:
+    """The bare engines by hand."""
+    made = bare()
     with ThreadPoolExecutor(WORKERS) as pool:
-        recording = decode(spot.recording, channels=1, rate_hz=LISTEN_RATE_HZ)
-        heard = pool.submit(listener.recognise, recording, language=None)
+        recording = decode(made.spot.recording, channels=1, rate_hz=LISTEN_RATE_HZ)
+        heard = pool.submit(made.listener.recognise, recording, language=None)
         clips = {}
-        for locale in spot.order.locales:
-            lines = {"disclosure": load_disclosure(project, locale).short} | spot.translations[locale].lines
-            clips[locale] = [pool.submit(speak, engine, grants[locale], key, text) for key, text in lines.items()]
-        last_s = heard.result().words[-1].end_s
-        slots = tuple(Slot(line, 0.0, 0.0) for line in spot.script.lines)
-        plan = Plan("flow", slots, spot.order.duration_s, last_s)
-
-        def finish(locale: str) -> object:
+        for locale, disclosure in made.disclosures.items():
+            lines = {"disclosure": disclosure} | made.spot.translations[locale].lines
+            clips[locale] = [
+                pool.submit(speak, made.engine, made.grants[locale], key, text) for key, text in lines.items()
+            ]
+        slots = tuple(Slot(line, 0.0, 0.0) for line in made.spot.script.lines)
+        plan = Plan("flow", slots, made.spot.order.duration_s, heard.result().words[-1].end_s)
+        jobs = []
+        for locale, futures in clips.items():
             spoken = [
                 Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples)
-                for clip in (future.result() for future in clips[locale])
+                for clip in (future.result() for future in futures)
             ]
-            return mix(fit(spoken[0], spoken[1:], plan), bed)
-
-        jobs = [
-            pool.submit(deliver, locale, name, programme)
-            for locale in spot.order.locales
-            for programme in [finish(locale)]
-            for name in profiles
-        ]
+            programme = mix(fit(spoken[0], spoken[1:], plan), made.bed)
+            jobs += [pool.submit(deliver, made, locale, name, programme, out) for name in made.profiles]
         for job in jobs:
             job.result()
+
+
+def deliver(made: Bare, locale: str, name: str, programme: Samples, out: Path) -> None:
+    """Loudness, encoding, and one recognition of what came of it."""
+    profile = made.profiles[name]
+    path = out / f"{locale}_{name}.{profile.extension}"
+    ready = bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - profile.codec_headroom_db)
+    encode(ready, profile, Tags(*[""] * 9), path)
+    decoded, _ = decode_and_measure(path)
+    made.listener.recognise(for_listening(decoded), language=locale[:2])
 
 
 def pipeline(out: Path, runner: str) -> None:
