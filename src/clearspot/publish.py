@@ -25,8 +25,8 @@ from clearspot.stages.translate import Translation
 if TYPE_CHECKING:
     from clearspot.pipeline import Made
 
-RECEIPT, REFUSAL, WITHDRAWN = ".receipt.json", ".refusal.json", ".withdrawn"
-PUBLISHED = (".wav", ".mp3", ".m4a", RECEIPT, ".srt", ".vtt")
+REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
+PUBLISHED = (".wav", ".mp3", ".m4a", receipt.ENDING, ".srt", ".vtt")
 """The endings of everything that an export leaves; media first."""
 
 
@@ -50,7 +50,7 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
     write_atomically(_beside(stem, ".srt"), captions.srt(made.expected.timeline).encode())
     write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
-    write_atomically(_beside(stem, RECEIPT), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
+    write_atomically(_beside(stem, receipt.ENDING), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
         _beside(stem, REFUSAL).unlink(missing_ok=True)
         os.replace(made.candidate.path, target)
@@ -97,7 +97,6 @@ def translation_sha256(translation: Translation) -> str:
 
 def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> dict[str, Any]:
     expected = evidence.expected
-    locale = expected.translation.locale
     return {
         "deliverable": made.candidate.path.name,
         "essence_sha256": evidence.essence_sha256,
@@ -145,7 +144,6 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
             "manifest": evidence.manifest.state,
             "signer": evidence.manifest.signer,
             "trusted_time": bool(evidence.manifest.signed_at),
-            "locale": locale,
         },
         "times": {"started": job.started.isoformat(timespec="seconds"), "exported": _now()},
         "clearspot": __version__,

@@ -104,7 +104,7 @@ class Script(Strict):
     advertiser: str = Field(min_length=1)
     product: str = Field(min_length=1)
     locale: LocaleTag
-    protected: tuple[str, ...] = ()
+    protected: tuple[SpokenText, ...] = ()
     lines: dict[Id, SpokenText] = Field(min_length=1, max_length=MAX_LINES)
 
     @property

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from clearspot.config import load_profile
 from clearspot.consent.signature import key_id
 from clearspot.errors import BadInput, MachineFault, Refused
-from clearspot.gate.receipt import check_receipt, read_receipt, sign_receipt, to_text
+from clearspot.gate.receipt import ENDING, check_receipt, read_receipt, sign_receipt, to_text
 from clearspot.gate.verify import verify
 from clearspot.hashing import sha256_file
 from clearspot.media.audio import Samples, decode, essence_sha256
-from clearspot.media.loudness import measure
+from clearspot.media.loudness import Loudness, measure
 from clearspot.project import Project, Settings
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import (
@@ -38,7 +38,6 @@ from clearspot.provenance.keys import (
     load_trust,
 )
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
-from clearspot.publish import RECEIPT
 from clearspot.stages.disclose import Candidate, Papers, disclose
 from tests.conftest import run_ffmpeg, tone
 
@@ -614,7 +613,7 @@ def test_a_file_that_is_no_receipt_is_never_believed(tmp_path: Path, own: House,
 
 def write_receipt(path: Path, signer: SigningKeys, **other: str) -> Path:
     body = {**BODY, "file_sha256": sha256_file(path), **other}
-    beside = path.with_name(path.stem + RECEIPT)
+    beside = path.with_name(path.stem + ENDING)
     beside.write_bytes(to_text(sign_receipt(body, signer.receipt_key)))
     return beside
 
@@ -722,3 +721,26 @@ def test_damage_anywhere_is_judged_and_never_crashes(copy: Path, own: House, see
         data[place if random.integers(2) else -place] = int(random.integers(256))
     copy.write_bytes(data)
     assert not verify(copy, own.trust).passed
+
+
+@pytest.mark.parametrize(("lost_lu", "allowed"), [(0.4, True), (0.6, False)])
+def test_a_codec_that_cannot_be_made_up_for_is_held_to_the_profile(
+    own: House, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost_lu: float, allowed: bool
+) -> None:
+    """It is encoded again to come closer; what counts in the end is the profile's own tolerance of 0.5 LU."""
+    tried = []
+
+    def measure(path: Path) -> tuple[Samples, Loudness]:
+        tried.append(path)
+        return programme(), Loudness(-16.0 - lost_lu, -3.0)
+
+    monkeypatch.setattr("clearspot.stages.disclose.decode_and_measure", measure)
+    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", CLEARANCE)
+    papers = Papers(SAID, claim, recording, own.keys, own.trust)
+    arguments = (programme(), load_profile(own.project, "podcast"), papers, tmp_path, "lossy")
+    if allowed:
+        assert disclose(*arguments).path.is_file()
+    else:
+        with pytest.raises(Refused, match=r"after encoding it is -16\.6 LUFS"):
+            disclose(*arguments)
+    assert len(tried) == 3

@@ -402,3 +402,11 @@ def test_each_line_has_its_digest(spot_folder: Path) -> None:
     edit(spot_folder / "script.yaml", "save 30%", "save 40%")
     after = load_model(Script, spot_folder / "script.yaml").line_digests()
     assert [line_id for line_id in before if before[line_id] != after[line_id]] == ["offer"]
+
+
+@pytest.mark.parametrize("name", ['""', '" "', '"☕"'])
+def test_a_protected_name_that_nobody_can_say_is_refused(spot_folder: Path, name: str) -> None:
+    """It would be found in anything that is heard."""
+    edit(spot_folder / "script.yaml", "[Lumen Coffee,", f"[{name},")
+    with pytest.raises(BadInput, match=r"protected\.0"):
+        load_spot(spot_folder)

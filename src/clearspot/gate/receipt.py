@@ -19,6 +19,8 @@ from clearspot.yamlfile import read_text
 
 DOMAIN = b"clearspot receipt\x00"
 SCHEMA = 1
+ENDING = ".receipt.json"
+"""A receipt lies beside its deliverable, under its name with this ending."""
 
 
 def sign_receipt(body: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:

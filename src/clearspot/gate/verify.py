@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from clearspot.errors import BadInput, ClearspotError
-from clearspot.gate.receipt import check_receipt, read_receipt
+from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file
 from clearspot.media.audio import essence_sha256
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
-from clearspot.publish import RECEIPT
 
 TAG_NAMES = tuple(tags.Tags("", "", "", "", "", "", "", "", "").as_pairs())
 
@@ -46,7 +45,7 @@ def verify(path: Path, trust: Trust) -> Verification:
         _essence(path, facts),
         _disclosed(facts, found),
     ]
-    receipt_path = path.with_name(path.stem + RECEIPT)
+    receipt_path = path.with_name(path.stem + ENDING)
     if receipt_path.is_file():
         findings.append(_receipt(path, receipt_path, trust))
     return Verification(path, tuple(findings), facts)

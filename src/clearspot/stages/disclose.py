@@ -64,7 +64,7 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
             break
         headroom_db += over_db + 0.1 if over_db > 0 else 0.0
         makeup_lu += off_lu
-    else:
+    if over_db > 0 or abs(off_lu) > profile.loudness_tolerance_lu:
         raise Refused(
             f"after encoding it is {loudness.integrated_lufs:.1f} LUFS with a true peak of "
             f"{loudness.true_peak_dbtp:.1f} dBTP; {profile.loudness_lufs:g} LUFS under "
