@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime as dt
 import json
 import os
 import resource
@@ -25,14 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearspot.config import Profile, load_disclosure, load_profile
-from clearspot.consent.grant import Grant, Use, authorize
+from clearspot.consent.authority import writing_authority
+from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.registry import load_voice
+from clearspot.consent.scope import uses_of
 from clearspot.engines.protocols import Recogniser, SpeechEngine
 from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, for_listening
 from clearspot.media.loudness import bring_to, decode_and_measure
 from clearspot.project import find_project
-from clearspot.provenance.keys import load_trust
 from clearspot.provenance.tags import Tags
 from clearspot.spot import Spot, load_spot
 from clearspot.stages.disclose import encode
@@ -63,20 +63,17 @@ def bare() -> Bare:
     project, spot = find_project(SPOT), load_spot(SPOT)
     studio = open_studio(project)
     voice = load_voice(spot.order.voice, project.voice_folders())
-    weights = {
-        role: next(iter(studio.weights.resolve(model, commercial=True).values()))
-        for role, model in voice.file.weights.items()
-    }
-    trusted = load_trust(project.trust_dirs).consent_keys
-    about = (spot.script.advertiser, spot.script.product, spot.order.medium, spot.order.purpose)
-    today = dt.datetime.now(dt.UTC).date()
+    for model in voice.file.weights.values():
+        studio.weights.resolve(model, commercial=True)
+    weights = studio.weights.pinned_roles(voice.file.weights, commercial=True)
+    authority, operator = writing_authority(project), project.settings.provider
     return Bare(
         spot=spot,
         engine=studio.speech(voice.file.engine),
         listener=studio.recogniser(),
         grants={
-            locale: authorize(voice, (Use(locale, order.markets[0], *about, today),), weights=weights, trusted=trusted)
-            for locale, order in spot.order.locales.items()
+            locale: authorize(voice, uses_of(spot, locale, operator), authority, weights=weights, step="speak")
+            for locale in spot.order.locales
         },
         profiles={name: load_profile(project, name) for name in spot.order.profiles},
         disclosures={locale: load_disclosure(project, locale).short for locale in spot.order.locales},

@@ -7,19 +7,19 @@ A real spot has a person's recording here. The demo is nobody's, so that it can 
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import ffmpeg as graph
 import numpy as np
 
-from clearspot.consent.grant import Use, authorize
+from clearspot.consent.authority import writing_authority
+from clearspot.consent.grant import authorize
 from clearspot.consent.registry import load_voice
+from clearspot.consent.scope import Use
 from clearspot.job import open_studio
 from clearspot.media import ffmpeg
 from clearspot.media.audio import resample, to_f32le
 from clearspot.project import find_project
-from clearspot.provenance.keys import load_trust
 from clearspot.spot import Script
 from clearspot.stages.speak import speak
 from clearspot.timebase import RATE_HZ
@@ -35,20 +35,23 @@ def main() -> None:
     script = load_model(Script, SPOT / "script.yaml")
     studio = open_studio(project)
     voice = load_voice("house", project.voice_folders())
-    weights = {
-        role: next(iter(studio.weights.resolve(model, commercial=True).values()))
-        for role, model in voice.file.weights.items()
-    }
+    for model in voice.file.weights.values():
+        studio.weights.resolve(model, commercial=True)
     use = Use(
-        script.locale,
-        "US",
-        script.advertiser,
-        script.product,
-        "radio",
-        "advertising",
-        dt.datetime.now(dt.UTC).date(),
+        spot="lumen-coffee",
+        script_sha256=script.digest,
+        locale=script.locale,
+        source_locale=script.locale,
+        market="US",
+        advertiser=script.advertiser,
+        product=script.product,
+        categories=script.categories,
+        medium="radio",
+        purpose="advertising",
+        operator=project.settings.provider,
     )
-    grant = authorize(voice, (use,), weights=weights, trusted=load_trust(project.trust_dirs).consent_keys)
+    weights = studio.weights.pinned_roles(voice.file.weights, commercial=True)
+    grant = authorize(voice, (use,), writing_authority(project), weights=weights, step="speak")
     engine = studio.speech(grant.engine)
     parts = [np.zeros(round(LEAD_S * RATE_HZ), np.float32)]
     for line_id, text in script.lines.items():

@@ -13,11 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearspot import pipeline
-from clearspot.consent.grant import Grant
-from clearspot.consent.registry import load_voice
-from clearspot.consent.signature import sign_record
+from clearspot.consent.authority import Authority, writing_authority
+from clearspot.consent.grant import Grant, authorize
+from clearspot.consent.record import Role
+from clearspot.consent.registry import SIGNATURE_FILE, load_voice
+from clearspot.consent.scope import Use
+from clearspot.consent.signature import Signatures, sign_record
+from clearspot.consent.trust import ConsentKey, add_key
 from clearspot.engines.protocols import Speech
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import load_weights
@@ -25,11 +30,12 @@ from clearspot.gate.evidence import Evidence, Expected
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples
 from clearspot.project import Project, Settings, find_project, shipped
-from clearspot.provenance.keys import create_keys, load_consent_key
+from clearspot.provenance.keys import CONSENT_KEY, create_keys, load_private_key
+from clearspot.signing import public_text
 from clearspot.spot import load_spot
 from clearspot.stages.disclose import Candidate
 from clearspot.transcript import Transcript, Word
-from clearspot.yamlfile import dump_yaml
+from clearspot.yamlfile import dump_yaml, load_model
 
 CHECKOUT = Path(__file__).parents[1]
 DEMO = CHECKOUT / "spots" / "lumen-coffee"
@@ -47,11 +53,42 @@ def quiet_prefect(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def keyed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with keys and nothing else: configs and voices are the shipped ones."""
+    """A project folder with keys and an audit log: configs and voices are the shipped ones.
+
+    Its own consent key counts as the house voice's licensee, so that tests can sign records of their own.
+    """
     root = tmp_path_factory.mktemp("keyed")
     project = Project(root, Settings())
     create_keys(project.keys_dir, project.own_trust_dir, "Test", dt.datetime.now(dt.UTC), renew=False)
+    writing_authority(project).log.begin()
+    trust_key(project, load_private_key(project.keys_dir / CONSENT_KEY))
     return root
+
+
+def trust_key(
+    project: Project,
+    key: Ed25519PrivateKey,
+    *,
+    holder: str = "Clearspot project",
+    role: Role = "licensee",
+    voices: tuple[str, ...] = ("house",),
+    **more: Any,
+) -> ConsentKey:
+    """Let a key count in a project."""
+    trusted = ConsentKey(public=public_text(key.public_key()), holder=holder, role=role, voices=voices, **more)
+    add_key(project.own_trust_dir, trusted)
+    return trusted
+
+
+def sign_folder(folder: Path, key: Ed25519PrivateKey, role: Role = "licensee") -> None:
+    """Sign the record that lies in a voice's folder, with nothing asked: beside signatures of it in other roles."""
+    record = load_voice(folder.name, {folder.name: folder}).record
+    path = folder / SIGNATURE_FILE
+    before = load_model(Signatures, path) if path.exists() else None
+    if before is None or before.record_sha256 != record.digest:
+        before = Signatures.model_construct(schema_version=1, record_sha256=record.digest, signatures=())
+    signed = before.with_one(sign_record(record, role, key, dt.datetime.now(dt.UTC)))
+    path.write_text(dump_yaml(signed.model_dump(mode="json")), encoding="utf-8")
 
 
 @pytest.fixture
@@ -62,6 +99,37 @@ def project(tmp_path: Path, keyed_project: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CLEARSPOT_PROJECT", str(root))
     monkeypatch.delenv("CLEARSPOT_OFFLINE", raising=False)
     return find_project()
+
+
+def a_use(**changes: Any) -> Use:
+    """One use of the house voice, as the demo spot asks for it."""
+    asked: dict[str, Any] = {
+        "spot": "lumen-coffee",
+        "script_sha256": "5" * 64,
+        "locale": "es-ES",
+        "source_locale": "en-US",
+        "market": "ES",
+        "advertiser": "Lumen Coffee",
+        "product": "Lumen Coffee subscription",
+        "categories": ("drinks",),
+        "medium": "radio",
+        "purpose": "advertising",
+        "operator": "Test",
+    }
+    return Use(**(asked | changes))
+
+
+def a_grant(project: Project, locale: str = "es-ES") -> Grant:
+    """Leave to speak with the shipped voice in one locale."""
+    voice = load_voice("house", project.voice_folders())
+    weights = load_weights(project).pinned_roles(voice.file.weights, commercial=True)
+    return authorize(voice, (a_use(locale=locale),), writing_authority(project), weights=weights, step="speak")
+
+
+@pytest.fixture
+def authority(project: Project) -> Authority:
+    """What decides about consent in this test's project."""
+    return writing_authority(project)
 
 
 @pytest.fixture
@@ -223,17 +291,15 @@ class Scene:
         """The project's own copy of the shipped voice."""
         folder = self.project.root / "voices" / "house"
         shutil.copytree(shipped("voices") / "house", folder)
-        for path in folder.iterdir():
-            path.chmod(0o644)
+        for path in folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         return folder
 
     def resign(self, old: str, new: str) -> None:
         """The project's own copy of the voice with an edited record, signed by a key that it trusts."""
         folder = self.voice()
         edit(folder / "consent.yaml", old, new)
-        key = load_consent_key(self.project.keys_dir / "consent.key.pem")
-        signature = sign_record(load_voice("house", {"house": folder}).record, key)
-        (folder / "consent.sig.yaml").write_text(dump_yaml(signature.model_dump()), encoding="utf-8")
+        sign_folder(folder, load_private_key(self.project.keys_dir / CONSENT_KEY))
 
     def files(self) -> list[str]:
         """Every file in the output folder."""

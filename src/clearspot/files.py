@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearspot.errors import BadInput, MachineFault, Refused
-from clearspot.hashing import sha256_bytes
+from clearspot.hashing import sha256_bytes, sha256_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,42 @@ class PinnedFile:
         if (actual := sha256_bytes(data)) != self.sha256:
             raise digest_mismatch(self.path, actual, self.sha256)
         return data
+
+
+class DigestCache:
+    """Digests of files, remembered in this process for as long as nothing about a file changes.
+
+    A file is known again by its path, device, inode, size, and the times of its last change of content and of
+    anything (the latter cannot be set by hand). Nothing is written down: a remembered digest cannot be forged on disk.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int, int, int], str] = {}
+
+    def sha256(self, path: Path, *, anew: bool = False) -> str:
+        """The sha256 of a file's bytes.
+
+        Args:
+            path: The file.
+            anew: Read the bytes whatever is remembered, as an export does.
+
+        Raises:
+            MachineFault: It cannot be read, or changes while it is read.
+        """
+        key = self._key(path)
+        if anew or key not in self._known:
+            digest = sha256_file(path)
+            if self._key(path) != key:
+                raise MachineFault("changed while it was read.", where=str(path), remedy="Run it again.")
+            self._known[key] = digest
+        return self._known[key]
+
+    def _key(self, path: Path) -> tuple[str, int, int, int, int, int]:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise MachineFault(f"cannot be read: {error.strerror}.", where=str(path)) from error
+        return (str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def digest_mismatch(path: Path, actual: str, wanted: str) -> Refused:

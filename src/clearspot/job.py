@@ -16,6 +16,7 @@ from clearspot.config import (
     load_limits,
     load_profile,
 )
+from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
@@ -54,6 +55,7 @@ class Job:
     limits: ListeningLimits
     trust: Trust
     keys: SigningKeys
+    authority: Authority
     inputs: Mapping[str, str]
     studio: Studio
     out: Path
@@ -102,6 +104,7 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
         inputs=_inputs(spot, limits),
         trust=load_trust(project.trust_dirs),
         keys=load_signing_keys(project.keys_dir, now),
+        authority=writing_authority(project),
         studio=studio,
         out=asked.out,
         started=now,

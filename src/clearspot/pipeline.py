@@ -5,7 +5,6 @@ transcribe -> align -> per locale: translate, authorize, speak, fit, mix -> per 
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +14,11 @@ from pathlib import Path
 from clearspot import __version__, publish
 from clearspot.approvals import Approvals, load_approvals, require_script_approval
 from clearspot.config import load_disclosure
-from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import Voice, load_voice, load_voice_file
+from clearspot.consent.grant import Grant, Step, authorize
+from clearspot.consent.registry import load_voice, load_voice_file
+from clearspot.consent.scope import uses_of
+from clearspot.consent.spot_approval import load_spot_approval
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
-from clearspot.files import PinnedFile
 from clearspot.gate.evidence import Evidence, Expected, gather
 from clearspot.gate.rules import Finding, judge
 from clearspot.hashing import sha256_file
@@ -80,7 +80,7 @@ def warm_up(job: Job) -> None:
 
     def voice() -> None:
         require_script_approval(job.spot, job.approvals)
-        _make_ready(job, _authorize(job, job.locales[0]))
+        _make_ready(job, _authorize(job, job.locales[0], "prepare"))
 
     job.ahead.append(job.studio.begin(lambda: _hear(job)))
     job.studio.begin(voice)
@@ -114,7 +114,7 @@ def translate_script(job: Job, locale: str) -> Translation:
 def authorize_voice(job: Job, locale: str) -> Grant:
     """authorize: leave to speak in one locale, and the voice made ready."""
     with telling(job.tell, locale, "authorize"):
-        grant = _authorize(job, locale)
+        grant = _authorize(job, locale, "speak")
         _make_ready(job, grant)
         return grant
 
@@ -241,7 +241,8 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
     with telling(job.tell, locale, "export", made.profile_id) as stage:
         failed = [finding for finding in findings if finding.verdict == "fail"]
         if not failed:
-            path = publish.publish(job, made, evidence, findings)
+            voice = load_voice(made.grant.voice, job.project.voice_folders())
+            path = publish.publish(job, made, voice, evidence, findings)
             return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
         stage.end = "refused"
         made.candidate.path.unlink(missing_ok=True)
@@ -272,27 +273,26 @@ def refuse_deliverable(
 ) -> Outcome:
     """What becomes of a deliverable that is not made: a refusal file where it was refused."""
     if isinstance(error, Refused):
+        about = {"step": "deliverable", "deliverable": job.name(locale, profile_id), "voice": job.spot.order.voice}
+        try:
+            job.authority.note_refusal(about, error)
+        except Refused as said_so:
+            error = said_so
         publish.withdraw(job, locale, profile_id, error, findings)
     return Outcome(locale, profile_id, None, "", findings, error)
 
 
-def _authorize(job: Job, locale: str) -> Grant:
-    day = dt.datetime.now(dt.UTC).date()
-    uses = tuple(
-        Use(
-            locale=locale,
-            market=market,
-            advertiser=job.spot.script.advertiser,
-            product=job.spot.script.product,
-            medium=job.spot.order.medium,
-            purpose=job.spot.order.purpose,
-            day=day,
-        )
-        for market in job.spot.order.locales[locale].markets
-    )
+def _authorize(job: Job, locale: str, step: Step) -> Grant:
     # Read from disk each time: what was revoked or taken away meanwhile is not allowed any more.
     voice = load_voice(job.spot.order.voice, job.project.voice_folders())
-    return authorize(voice, uses, weights=_voice_weights(job, voice), trusted=job.trust.consent_keys)
+    return authorize(
+        voice,
+        uses_of(job.spot, locale, job.project.settings.provider),
+        job.authority,
+        weights=job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial),
+        step=step,
+        approval=load_spot_approval(job.spot.folder),
+    )
 
 
 def _make_ready(job: Job, grant: Grant) -> None:
@@ -302,18 +302,9 @@ def _make_ready(job: Job, grant: Grant) -> None:
     job.studio.speech(grant.engine).prepare(grant)
 
 
-def _voice_weights(job: Job, voice: Voice) -> dict[str, PinnedFile]:
-    """For each role that the voice names, its model's files."""
-    found: dict[str, PinnedFile] = {}
-    for role, model_id in voice.file.weights.items():
-        files = job.studio.weights.pinned(model_id, commercial=job.spot.commercial)
-        found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
-    return found
-
-
 def _consent_now(job: Job, locale: str) -> Grant | Refused:
     try:
-        return _authorize(job, locale)
+        return _authorize(job, locale, "export")
     except Refused as refusal:
         return refusal
 

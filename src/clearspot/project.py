@@ -15,17 +15,32 @@ SETTINGS = Path("configs") / "clearspot.yaml"
 TRUE = {"1", "true", "yes", "on"}
 
 
+class RevocationSource(Strict):
+    """A list of revocations that others keep: a URL or a file, and the public key (base64) that signs it.
+
+    It is asked again every ``refresh_s``; unreachable for longer than ``grace_s``, nobody speaks.
+    """
+
+    url: str = Field(min_length=1)
+    key: str = Field(pattern=r"^[A-Za-z0-9+/]{43}=$")
+    refresh_s: int = Field(default=3600, ge=1, le=86_400)
+    grace_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
+
+
 class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
-    ``provider`` is who answers for the files, written into tags and manifest; ``models_dir`` holds the weights
-    (empty: the user's cache folder); ``offline`` forbids fetching; ``workers`` is how many engine calls run side
-    by side (0: one a core).
+    ``provider`` is who answers for the files, written into tags and manifest, and who must be a voice's licensee or
+    act for one; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
+    (empty: ``.clearspot/audit``; machines that share voices share one); ``offline`` forbids fetching weights;
+    ``workers`` is how many engine calls run side by side (0: one a core).
     """
 
     provider: str = "Clearspot user"
     recogniser: str = "whisper-base"
     models_dir: str = ""
+    audit_dir: str = ""
+    revocation_list: RevocationSource | None = None
     offline: bool = False
     workers: int = Field(default=0, ge=0, le=256)
 
@@ -59,6 +74,26 @@ class Project:
     @property
     def keys_dir(self) -> Path:
         return self.root / ".clearspot" / "keys"
+
+    @property
+    def audit_dir(self) -> Path:
+        if given := self.settings.audit_dir:
+            return (self.root / Path(given).expanduser()).resolve()
+        return self.root / ".clearspot" / "audit"
+
+    @property
+    def kept_list(self) -> Path:
+        """Where the newest list of revocations from elsewhere is kept."""
+        return self.root / ".clearspot" / "revocations.yaml"
+
+    @property
+    def enrolments_dir(self) -> Path:
+        """Where sentences wait to be read aloud."""
+        return self.root / ".clearspot" / "enrolments"
+
+    def own_voice(self, voice_id: str) -> Path:
+        """The project's own folder for a voice, whether or not the voice itself is a shipped one."""
+        return self.root / "voices" / voice_id
 
     @property
     def prefect_dir(self) -> Path:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearspot import __version__
+from clearspot.consent.grant import release
+from clearspot.consent.registry import Voice
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import write_atomically
 from clearspot.gate import receipt
@@ -30,14 +32,15 @@ PUBLISHED = (".wav", ".mp3", ".m4a", receipt.ENDING, ".srt", ".vtt")
 """The endings of everything that an export leaves; media first."""
 
 
-def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> Path:
-    """Move a passed deliverable into place; receipt and captions first, so media never stands there alone.
+def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tuple[Finding, ...]) -> Path:
+    """Move a passed deliverable into place; the log, receipt and captions first, so media never stands there alone.
 
     Returns:
         The deliverable's final path.
 
     Raises:
-        MachineFault: The folder cannot be written to or the disk is full.
+        Refused: The voice's consent ended at the last moment.
+        MachineFault: The folder or the audit log cannot be written to, or the disk is full.
     """
     locale = made.expected.translation.locale
     stem = job.folder(locale) / job.name(locale, made.profile_id)
@@ -50,6 +53,7 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
     write_atomically(_beside(stem, ".srt"), captions.srt(made.expected.timeline).encode())
     write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
+    body["audit"] = release(voice, made.grant, job.authority, _exported(target, body)).anchor
     write_atomically(_beside(stem, receipt.ENDING), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
         _beside(stem, REFUSAL).unlink(missing_ok=True)
@@ -57,6 +61,17 @@ def publish(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, .
     except OSError as error:
         raise MachineFault(f"cannot be moved into place: {error.strerror}.", where=str(target)) from error
     return target
+
+
+def _exported(target: Path, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit log keeps of an export: enough to find the file again, by its place or by its bytes."""
+    clearance = body["clearance"]
+    return {
+        "path": str(target.resolve()),
+        "essence_sha256": body["essence_sha256"],
+        "file_sha256": body["file_sha256"],
+        **{name: clearance[name] for name in ("unique_id", "spot", "locale", "markets")},
+    }
 
 
 def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...]) -> None:
@@ -113,7 +128,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
             "record": made.grant.record_id,
             "record_sha256": made.grant.record_sha256,
             "basis": made.grant.basis,
-            "signed_by_key": made.grant.signed_by,
+            "signed_by_keys": list(made.grant.signed_by),
             "markets": [use.market for use in made.grant.uses],
         },
         "approvals": {

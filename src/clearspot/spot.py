@@ -7,13 +7,14 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from clearspot.errors import BadInput
 from clearspot.files import inside
 from clearspot.hashing import sha256_json
+from clearspot.text.names import Name
 from clearspot.yamlfile import Strict, load_model
 
 MAX_LINE_CHARACTERS = 1_000
@@ -24,10 +25,19 @@ DISCLOSURE_ID = "disclosure"
 
 Medium = Literal["radio", "online-audio", "podcast", "in-store", "tv", "online-video"]
 Purpose = Literal["advertising", "public-service", "internal"]
+Category = Literal[
+    "adult", "alcohol", "animals", "beauty", "betting", "cannabis", "cars", "clothing", "crypto", "dating",
+    "debt", "drinks", "education", "energy", "entertainment", "finance", "food", "games", "health", "home",
+    "insurance", "jobs", "medicines", "military", "nutrition", "politics", "property", "public-information",
+    "religion", "restaurants", "shopping", "sport", "surgery", "technology", "telecoms", "tobacco", "toys",
+    "transport", "travel", "weapons", "weight-loss",
+]  # fmt: skip
+"""What an ad is for, in the terms in which talent rules something out. A closed list: a misspelt category would be
+no category."""
 
 
 def _id(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", value) or len(value) > 64:
+    if not re.fullmatch(ID_PATTERN, value) or len(value) > 64:
         raise ValueError("should be lower-case letters, digits and hyphens, at most 64")
     return value
 
@@ -35,7 +45,7 @@ def _id(value: str) -> str:
 def _locale(value: str) -> str:
     import langcodes
 
-    form = re.fullmatch(r"([a-z]{2,3})-([A-Z]{2})", value)
+    form = re.fullmatch(LOCALE_PATTERN, value)
     if not form or not langcodes.tag_is_valid(value):
         raise ValueError("should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR")
     return value
@@ -44,7 +54,7 @@ def _locale(value: str) -> str:
 def _market(value: str) -> str:
     from babel import Locale
 
-    form = re.fullmatch(r"([A-Z]{2})(-[A-Z0-9]{1,3})?", value)
+    form = re.fullmatch(MARKET_PATTERN, value)
     if not form or form[1] not in Locale("en").territories:
         raise ValueError("should be an ISO 3166 country such as ES, or a part of one such as US-NY")
     return value
@@ -63,9 +73,17 @@ def _spoken_text(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-Id = Annotated[str, AfterValidator(_id)]
-LocaleTag = Annotated[str, AfterValidator(_locale)]
-Market = Annotated[str, AfterValidator(_market)]
+ID_PATTERN = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
+LOCALE_PATTERN, MARKET_PATTERN = r"([a-z]{2,3})-([A-Z]{2})", r"([A-Z]{2})(-[A-Z0-9]{1,3})?"
+
+
+def _text_like(pattern: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **more})
+
+
+Id = Annotated[str, AfterValidator(_id), _text_like(ID_PATTERN, maxLength=64)]
+LocaleTag = Annotated[str, AfterValidator(_locale), _text_like(LOCALE_PATTERN)]
+Market = Annotated[str, AfterValidator(_market), _text_like(MARKET_PATTERN)]
 SpokenText = Annotated[str, AfterValidator(_spoken_text)]
 
 
@@ -101,8 +119,9 @@ class SpotFile(Strict):
 class Script(Strict):
     """``script.yaml``: the approved words of the recording, one line an id."""
 
-    advertiser: str = Field(min_length=1)
-    product: str = Field(min_length=1)
+    advertiser: Name
+    product: Name
+    categories: tuple[Category, ...] = ()
     locale: LocaleTag
     protected: tuple[SpokenText, ...] = ()
     lines: dict[Id, SpokenText] = Field(min_length=1, max_length=MAX_LINES)

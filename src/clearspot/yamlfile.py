@@ -95,16 +95,24 @@ def load_yaml(path: Path, *, remedy: str = "") -> Any:
     Raises:
         BadInput: The file is missing, not YAML, or uses what is not allowed; the message has line and column.
     """
-    text = read_text(path, remedy=remedy)
+    return parse_yaml(read_text(path, remedy=remedy), str(path))
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The plain values of YAML text; ``where`` is only for the message.
+
+    Raises:
+        BadInput: It is not YAML, or uses what is not allowed; the message has line and column.
+    """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (_Loader is a SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BadInput(f"is not the YAML we read: {problem}.", where=f"{path}{at}") from error
+        raise BadInput(f"is not the YAML we read: {problem}.", where=f"{where}{at}") from error
     except (RecursionError, ValueError, OverflowError) as error:
-        raise BadInput("is not the YAML we read: nested too deep or malformed.", where=str(path)) from error
+        raise BadInput("is not the YAML we read: nested too deep or malformed.", where=where) from error
 
 
 def load_model(kind: type[M], path: Path, *, remedy: str = "") -> M:
@@ -148,12 +156,19 @@ def _odd(value: Any, field: str = "") -> str:
 def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
     problems = []
     for item in error.errors()[:5]:
-        field = ".".join(str(part) for part in item["loc"]) or "(the whole file)"
+        loc, model = _walk(kind, item["loc"])
+        field = ".".join(loc) or "(the whole file)"
+        tag = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
         if item["type"] == "extra_forbidden":
-            choices = _choices(kind, item["loc"])
+            choices = ", ".join(model.model_fields) if model else ""
             problems.append(f"{field}: unknown field" + (f"; known here: {choices}" if choices else ""))
         elif item["type"] == "missing":
             problems.append(f"{field}: is missing")
+        elif item["type"] == "union_tag_not_found":
+            problems.append(f"{field}.{tag}: is missing")
+        elif item["type"] == "union_tag_invalid":
+            expected, given = item["ctx"]["expected_tags"], item["ctx"]["tag"]
+            problems.append(f"{field}.{tag}: should be one of {expected} (it is {given!r})")
         else:
             message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             shown = repr(item["input"])
@@ -162,14 +177,28 @@ def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
     return "; ".join(problems) + "."
 
 
-def _choices(kind: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """The field names known where ``loc`` points, as far as the model says."""
+def _walk(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
+    """Where ``loc`` points, as people write it, and the model that holds it, as far as the models say."""
     model: type[BaseModel] | None = kind
-    for part in loc[:-1]:
+    holder: type[BaseModel] | None = kind
+    names: list[str] = []
+    parts = iter(loc)
+    for part in parts:
+        names.append(str(part))
+        holder = model
         field = model.model_fields.get(str(part)) if model else None
-        if field is not None:  # else ``part`` is a key of a mapping whose values are of ``model``
+        if field is None:
+            continue  # a key of a mapping whose values are of ``model``
+        if field.discriminator is not None:  # pydantic puts the kind's name between a field and what is in it
+            tag = next(parts, None)
+            model = next((one for one in get_args(field.annotation) if _has_tag(one, field.discriminator, tag)), None)
+        else:
             model = _model_in(field.annotation)
-    return ", ".join(model.model_fields) if model else ""
+    return names, holder
+
+
+def _has_tag(model: Any, discriminator: Any, tag: int | str | None) -> bool:
+    return tag in get_args(model.model_fields[str(discriminator)].annotation)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

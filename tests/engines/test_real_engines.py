@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import signal
 import subprocess
@@ -14,19 +13,18 @@ import pytest
 
 from clearspot.approvals import Approvals, load_approvals
 from clearspot.config import RecordingLimits
-from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import load_voice
+from clearspot.consent.grant import Grant
+from clearspot.consent.registry import load_voice_file
 from clearspot.engines.bergamot import BergamotEngine
 from clearspot.engines.weights import load_weights
 from clearspot.errors import BadInput, Refused
 from clearspot.media.audio import LISTEN_RATE_HZ, resample
 from clearspot.project import Project, Settings
-from clearspot.provenance.keys import load_trust
 from clearspot.spot import Script, load_spot
 from clearspot.stages.align import align
 from clearspot.stages.transcribe import transcribe
 from clearspot.stages.translate import translate
-from tests.conftest import CHECKOUT, DEMO, edit, run_ffmpeg
+from tests.conftest import CHECKOUT, DEMO, a_grant, edit, run_ffmpeg
 from tests.engines.conftest import DemoRun
 
 pytestmark = pytest.mark.real
@@ -42,13 +40,9 @@ JFK_WORDS = {
 def grant(keyed_project: Path) -> Grant:
     """Leave to speak Spanish with the house voice."""
     project = Project(keyed_project, Settings())
-    weights = load_weights(project)
-    voice = load_voice("house", project.voice_folders())
-    files = {
-        role: next(iter(weights.resolve(model, commercial=True).values())) for role, model in voice.file.weights.items()
-    }
-    use = Use("es-ES", "ES", "Lumen Coffee", "beans", "radio", "advertising", dt.datetime.now(dt.UTC).date())
-    return authorize(voice, (use,), weights=files, trusted=load_trust(project.trust_dirs).consent_keys)
+    for model in load_voice_file("house", project.voice_folders()).weights.values():
+        load_weights(project).resolve(model, commercial=True)
+    return a_grant(project)
 
 
 def test_kokoro_says_the_same_samples_twice_and_whisper_understands(engines: tuple, grant: Grant) -> None:

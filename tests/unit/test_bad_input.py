@@ -19,12 +19,10 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clearspot.consent.registry import load_voice
-from clearspot.consent.signature import sign_record
 from clearspot.project import Project
 from clearspot.spot import load_spot
 from clearspot.yamlfile import dump_yaml
-from tests.conftest import Scene, edit
+from tests.conftest import Scene, edit, sign_folder
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -165,8 +163,7 @@ def voice_edited(scene: Scene) -> None:
 
 def voice_signed_by_a_stranger(scene: Scene) -> None:
     folder = scene.voice()
-    signature = sign_record(load_voice("house", {"house": folder}).record, Ed25519PrivateKey.generate())
-    (folder / "consent.sig.yaml").write_text(dump_yaml(signature.model_dump()), encoding="utf-8")
+    sign_folder(folder, Ed25519PrivateKey.generate())
 
 
 def another_models_digest(scene: Scene) -> None:
@@ -214,7 +211,7 @@ def locked_key() -> bytes:
 
 
 def a_trust_anchor_that_is_none(scene: Scene) -> None:
-    (scene.project.own_trust_dir / "consent-somebody.pem").write_text("trust me", encoding="utf-8")
+    (scene.project.own_trust_dir / "receipt-somebody.pem").write_text("trust me", encoding="utf-8")
 
 
 def settings(text: str) -> Callable[[Scene], None]:
@@ -419,14 +416,14 @@ CASES = {
     "a voice whose consent is not signed": Case(
         voice_unsigned,
         1,
-        ("consent.sig.yaml: consent record 'house-2026-11' is not signed. clearspot voices sign house --key FILE",),
+        ("consent.sig.yaml: consent record 'house-2026-11' is not signed as licensee. clearspot voices sign house ",),
         refusal=True,
     ),
     "a voice whose consent is signed by a stranger": Case(
         voice_signed_by_a_stranger, 1, ("is signed with key ", "which is not trusted here."), refusal=True
     ),
     "a voice whose consent expired": Case(
-        voice_expired, 1, ("consent.yaml: term.end: ", "allowed '2026-01-01 to 2026-01-31'"), refusal=True
+        voice_expired, 1, ("consent.yaml: term.end: ", "allowed '2026-01-01 to 2026-01-31, UTC'"), refusal=True
     ),
     "a voice whose consent is revoked": Case(
         voice_revoked, 1, ("consent.yaml: status: ", "asked 'active', allowed 'revoked'"), refusal=True
@@ -461,7 +458,7 @@ CASES = {
     "a key that is none": Case(a_key_that_is_none, 2, ("keys: these signing keys cannot be read.",)),
     "a key with a password": Case(a_key_with_a_password, 2, ("keys: ",)),
     "a trust anchor that is none": Case(
-        a_trust_anchor_that_is_none, 2, ("consent-somebody.pem: is not a trust anchor: ",)
+        a_trust_anchor_that_is_none, 2, ("receipt-somebody.pem: is not a trust anchor: ",)
     ),
     "an unknown setting": Case(
         settings("worker: 2\n"), 2, ("clearspot.yaml: worker: unknown field; known here: provider, recogniser,",)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import math
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +18,22 @@ import numpy as np
 import pytest
 
 from clearspot.config import load_limits, load_profile
-from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import load_voice
+from clearspot.consent.authority import writing_authority
+from clearspot.consent.grant import Grant
 from clearspot.errors import Refused
-from clearspot.files import PinnedFile
 from clearspot.gate import rules
 from clearspot.gate.evidence import Evidence, Expected, HeardClip
 from clearspot.gate.rules import RULES, Finding, judge
 from clearspot.hashing import sha256_bytes
 from clearspot.media.loudness import Loudness
 from clearspot.project import Project, Settings, shipped
-from clearspot.provenance.keys import load_trust
+from clearspot.provenance.keys import create_keys
 from clearspot.provenance.manifest import ManifestFacts
 from clearspot.provenance.tags import Tags
 from clearspot.stages.translate import LocalLine, Translation
 from clearspot.text.said import Said
 from clearspot.timeline import Placed, Timeline
+from tests.conftest import a_grant
 
 RATE_HZ = 48_000
 ESSENCE = "e" * 64
@@ -39,12 +41,17 @@ SAID = Tags("Title", "spa", "Comment", "http://type", "Provider", "Clearspot", "
 PROJECT = Project(Path(), Settings())
 
 
+@functools.cache
 def grant() -> Grant:
-    voice = load_voice("house", PROJECT.voice_folders())
-    weights = {role: PinnedFile(Path(role), digest) for role, digest in voice.record.weights.items()}
-    use = Use("es-ES", "ES", "Lumen", "Coffee", "radio", "advertising", dt.date(2027, 1, 1))
-    trusted = load_trust((shipped("configs") / "trust",)).consent_keys
-    return authorize(voice, (use,), weights=weights, trusted=trusted)
+    """A grant in a project of its own, once for all rules."""
+    root = Path(tempfile.mkdtemp(prefix="clearspot-test-"))
+    try:
+        project = Project(root, Settings())
+        create_keys(project.keys_dir, project.own_trust_dir, "Test", dt.datetime.now(dt.UTC), renew=False)
+        writing_authority(project).log.begin()
+        return a_grant(project)
+    finally:
+        shutil.rmtree(root)
 
 
 def clip(line_id: str, text: str, start_s: float, end_s: float) -> HeardClip:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import math
 import re
@@ -13,19 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clearspot.consent.grant import Grant, Use, authorize
-from clearspot.consent.registry import load_voice
+from clearspot.consent.grant import Grant
 from clearspot.engines.protocols import Speech
 from clearspot.errors import BadInput
-from clearspot.files import PinnedFile
 from clearspot.media.audio import Samples
-from clearspot.project import Project, Settings, shipped
-from clearspot.provenance.keys import load_trust
+from clearspot.project import Project, Settings
 from clearspot.stages.captions import srt, vtt
 from clearspot.stages.mix import mix
 from clearspot.stages.speak import Clip, speak
 from clearspot.timeline import Placed, Timeline
-from tests.conftest import tone
+from tests.conftest import a_grant, tone
 
 RATE_HZ = 48_000
 
@@ -142,17 +138,10 @@ def test_without_a_sounding_bed_the_programme_is_the_speech(bed: Samples | None)
 
 
 @pytest.fixture(scope="module")
-def grants() -> dict[str, Grant]:
+def grants(keyed_project: Path) -> dict[str, Grant]:
     """Leave to speak with the shipped voice, by locale."""
-    project = Project(Path(), Settings())
-    voice = load_voice("house", project.voice_folders())
-    weights = {role: PinnedFile(Path(role), digest) for role, digest in voice.record.weights.items()}
-    trusted = load_trust((shipped("configs") / "trust",)).consent_keys
-    uses = {
-        locale: Use(locale, locale[-2:], "A", "P", "radio", "advertising", dt.date(2027, 1, 1))
-        for locale in ("en-US", "es-ES", "de-DE")
-    }
-    return {locale: authorize(voice, (use,), weights=weights, trusted=trusted) for locale, use in uses.items()}
+    project = Project(keyed_project, Settings())
+    return {locale: a_grant(project, locale) for locale in ("en-US", "es-ES", "de-DE")}
 
 
 @dataclass

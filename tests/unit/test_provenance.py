@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearspot.config import load_profile
-from clearspot.consent.signature import key_id
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt, sign_receipt, to_text
 from clearspot.gate.verify import verify
@@ -33,11 +32,12 @@ from clearspot.provenance.keys import (
     SigningKeys,
     Trust,
     create_keys,
-    load_consent_key,
+    load_private_key,
     load_signing_keys,
     load_trust,
 )
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
+from clearspot.signing import key_id
 from clearspot.stages.disclose import Candidate, Papers, disclose
 from tests.conftest import run_ffmpeg, tone
 
@@ -215,10 +215,10 @@ def test_a_signing_key_that_others_may_read_is_refused(tmp_path: Path, name: str
 def test_a_consent_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     create_keys(tmp_path / "keys", tmp_path / "trust", "Test", NOW, renew=False)
     path = tmp_path / "keys" / "consent.key.pem"
-    assert isinstance(load_consent_key(path), Ed25519PrivateKey)
+    assert isinstance(load_private_key(path), Ed25519PrivateKey)
     path.chmod(0o644)
     with pytest.raises(Refused, match="can be read by others"):
-        load_consent_key(path)
+        load_private_key(path)
 
 
 @pytest.mark.parametrize(("days", "allowed"), [(-1, False), (0, True), (3649, True), (3651, False), (9000, False)])
@@ -256,7 +256,7 @@ def test_a_key_that_is_none_is_bad_input(tmp_path: Path, kind: str) -> None:
     with pytest.raises(BadInput):
         load_signing_keys(tmp_path / "keys", NOW)
     with pytest.raises(BadInput):
-        load_consent_key(tmp_path / "keys" / "consent.key.pem")
+        load_private_key(tmp_path / "keys" / "consent.key.pem")
 
 
 def test_without_keys_the_command_that_makes_them_is_named(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_keys_never_show_in_print(own: House) -> None:
     assert own.keys.key_pem.splitlines()[1] not in shown
 
 
-@pytest.mark.parametrize("name", ["c2pa-x.pem", "receipt-x.pem", "consent-x.pem"])
+@pytest.mark.parametrize("name", ["c2pa-x.pem", "receipt-x.pem"])
 @pytest.mark.parametrize("content", [b"", b"garbage", WRONG_KEYS["another kind"], b"\xff\xfe"])
 def test_an_anchor_that_is_none_is_bad_input_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

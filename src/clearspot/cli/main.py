@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from clearspot import __version__
-from clearspot.cli import approve, doctor, keys, models, run, verify, voices
+from clearspot.cli import approve, audit, doctor, enroll, keys, models, revoke, run, verify, voices
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -36,6 +36,11 @@ app.add_typer(approve.app, name="approve")
 app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+voices.app.command("enroll")(enroll.enroll)
+voices.app.command("check")(enroll.check)
+voices.app.command("revoke")(revoke.revoke)
+voices.app.command("affected")(revoke.affected)
 
 
 def _version(asked: bool) -> None:

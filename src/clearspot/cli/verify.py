@@ -19,7 +19,9 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Check what any copy of a deliverable proves: manifest, signer, bytes, tags and, beside it, its receipt."""
+    """Check what any copy of a deliverable proves: manifest, signer, bytes, tags, consent and receipt."""
+    from clearspot.consent.affected import known_here
+    from clearspot.consent.authority import reading_authority
     from clearspot.errors import BadInput, ClearspotError, Refused
     from clearspot.gate.verify import verify as verify_file
     from clearspot.project import find_project
@@ -28,18 +30,20 @@ def verify(
     for folder in trust or ():
         if not folder.is_dir():
             raise BadInput("is not a folder.", where=str(folder), remedy="Name a folder of trust anchors.")
-    anchors = load_trust((*find_project().trust_dirs, *(trust or ())))
+    project = find_project()
+    anchors = load_trust((*project.trust_dirs, *(trust or ())))
     if not anchors.anchors_pem:
         raise BadInput(
             "no trust anchors are known here.",
             where="trust",
             remedy="Run this in the project that made the file, or name its anchors with --trust FOLDER.",
         )
+    known = known_here(reading_authority(project), project.voice_folders().values())
     checked: list[Verification] = []
     problems: list[ClearspotError] = []
     for path in files:
         try:
-            checked.append(verify_file(path, anchors))
+            checked.append(verify_file(path, anchors, known))
         except ClearspotError as error:  # the other files are still worth a look
             problems.append(error)
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +61,7 @@ def show(voice_id: VoiceId, as_json: Json = False) -> None:
     try:
         voice = load_voice(voice_id, folders)
         shown |= {"consent": voice.record.canonical(), "record_sha256": voice.record.digest}
-        shown["state"] = state_of(voice, project)
+        shown |= {"before": [record.digest for record in voice.before], "state": state_of(voice, project)}
     except Refused as refusal:
         shown["state"] = f"refused: {refusal}"
     typer.echo(json.dumps(shown) if as_json else dump_yaml(shown).rstrip())
@@ -72,30 +71,42 @@ def show(voice_id: VoiceId, as_json: Json = False) -> None:
 def sign(
     voice_id: VoiceId,
     key: Annotated[Path, typer.Option(help="The private key of whoever may give this consent.")],
+    role: Annotated[str, typer.Option("--as", help="talent, guardian or licensee.")],
 ) -> None:
-    """Sign a voice's consent record as it is now."""
+    """Sign a voice's consent record as it is now, in one role; a record that is replaced goes into history/."""
+    from clearspot.consent.authority import writing_authority
     from clearspot.consent.registry import load_voice
-    from clearspot.consent.signature import sign_record
-    from clearspot.files import write_atomically
+    from clearspot.consent.signing_desk import sign_voice
     from clearspot.project import find_project
-    from clearspot.provenance.keys import load_consent_key
-    from clearspot.yamlfile import dump_yaml
+    from clearspot.provenance.keys import load_private_key
 
-    voice = load_voice(voice_id, find_project().voice_folders())
-    signature = sign_record(voice.record, load_consent_key(key))
-    write_atomically(voice.signature_path, dump_yaml(signature.model_dump()).encode())
-    typer.echo(f"signed record {voice.record.id} ({voice.record.digest[:12]}) with key {signature.key}")
-    typer.echo(f"signed on {dt.datetime.now(dt.UTC):%Y-%m-%d}: {voice.signature_path}")
+    project = find_project()
+    authority = writing_authority(project)
+    voice = load_voice(voice_id, project.voice_folders())
+    lacking = sign_voice(voice, role, load_private_key(key), authority)
+    typer.echo(f"signed record {voice.record.id} ({voice.record.digest[:12]}) as {role}: {voice.signature_path}")
+    if lacking:
+        typer.echo(f"it counts once it is signed as {', '.join(lacking)} too")
+    else:
+        typer.echo(f"signed by everyone it needs; {state_of(voice, project)}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of consent.yaml, for editors and other tools."""
+    from clearspot.consent.record import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, sort_keys=True))
 
 
 def state_of(voice: Voice, project: Project) -> str:
     """Whether a voice's record stands today, in words; empty never."""
-    from clearspot.consent.grant import require_standing
+    from clearspot.consent.authority import reading_authority
+    from clearspot.consent.standing import require_all
     from clearspot.errors import Refused
-    from clearspot.provenance.keys import load_trust
 
     try:
-        key = require_standing(voice, load_trust(project.trust_dirs).consent_keys, dt.datetime.now(dt.UTC).date())
+        keys = require_all(voice, reading_authority(project))
     except Refused as refusal:
         return f"refused: {refusal}"
-    return f"active, signed with key {key}"
+    return f"active, signed with key {', '.join(keys)}"

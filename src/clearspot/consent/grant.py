@@ -7,30 +7,23 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from clearspot.consent.record import ANY, ConsentRecord
+from clearspot.audit import Entry
+from clearspot.consent.authority import Authority
+from clearspot.consent.ledger import Turn
+from clearspot.consent.record import ANY
 from clearspot.consent.registry import Voice
-from clearspot.consent.signature import require_signature
+from clearspot.consent.scope import Use, out_of_scope, require_in_scope
+from clearspot.consent.spot_approval import SpotApproval, require_spot_approval
+from clearspot.consent.standing import require_evidence, require_not_revoked, require_standing
 from clearspot.errors import Refused
 from clearspot.files import PinnedFile
 
 _SEAL = object()
 
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One use of a voice: where, for whom, in what, for what, on which day (UTC)."""
-
-    locale: str
-    market: str
-    advertiser: str
-    product: str
-    medium: str
-    purpose: str
-    day: dt.date
+Step = Literal["prepare", "speak", "export"]
+"""What leave is asked for: to load a voice, to speak with it, to let out what was spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +36,9 @@ class Grant:
     record_sha256: str
     voice_sha256: str
     basis: str
-    signed_by: str
+    signed_by: tuple[str, ...]
     uses: tuple[Use, ...]
+    at: dt.datetime
     weights: Mapping[str, PinnedFile]
     settings: Mapping[str, Any] = field(repr=False)
     seal: InitVar[object]
@@ -61,17 +55,21 @@ class Grant:
 def authorize(
     voice: Voice,
     uses: tuple[Use, ...],
+    authority: Authority,
     *,
     weights: Mapping[str, PinnedFile],
-    trusted: Mapping[str, Ed25519PublicKey],
+    step: Step,
+    approval: SpotApproval | None = None,
 ) -> Grant:
-    """Hold a voice's consent against the uses of one locale (one a market).
+    """Hold a voice's consent against the uses of one locale (one a market), and write down what came of it.
 
     Args:
         voice: The voice and its record, as read from disk.
-        uses: At least one; all of the same locale.
+        uses: At least one; all of the same spot and locale.
+        authority: Who may sign, who was revoked, and what was granted before.
         weights: For each role in ``voice.yaml`` the file that would be loaded.
-        trusted: Public keys that may sign consent, by key id.
+        step: What leave is asked for. For an export every file is read anew, whatever its digest is known to be.
+        approval: The owner's signature under this spot, where there is one.
 
     Returns:
         The grant that a speech engine takes.
@@ -79,87 +77,124 @@ def authorize(
     Raises:
         Refused: Unsigned, changed, untrusted, revoked, not in term, out of scope, or given for another voice or
             other weights. The message names record, field, asked and allowed.
+        MachineFault: The audit log cannot be written: what cannot be written down is not granted.
     """
-    if not uses or len({(use.locale, use.day) for use in uses}) != 1:
-        raise ValueError("a grant is for the uses of exactly one locale on one day")
-    record = voice.record
-    signed_by = require_standing(voice, trusted, uses[0].day)
-    _require_weights(voice, weights)
-    for use in uses:
-        _require_in_scope(voice, use)
+    if not uses or len({(use.spot, use.locale) for use in uses}) != 1:
+        raise ValueError("a grant is for the uses of exactly one spot in one locale")
+    now = authority.now()
+    noted = _noted(voice, uses, step)
+    try:
+        signed_by = _decide(voice, uses, authority, weights, step, approval, now)
+    except Refused as refusal:
+        authority.note_refusal(noted, refusal)
+        raise
     return Grant(
         voice=voice.id,
         engine=voice.file.engine,
-        record_id=record.id,
-        record_sha256=record.digest,
-        voice_sha256=record.voice_sha256,
-        basis=record.basis,
+        record_id=voice.record.id,
+        record_sha256=voice.record.digest,
+        voice_sha256=voice.record.voice_sha256,
+        basis=voice.record.basis,
         signed_by=signed_by,
         uses=uses,
-        weights=MappingProxyType({role: PinnedFile(file.path, record.weights[role]) for role, file in weights.items()}),
+        at=now,
+        weights=MappingProxyType(
+            {role: PinnedFile(file.path, voice.record.weights[role]) for role, file in weights.items()}
+        ),
         settings=MappingProxyType(copy.deepcopy(voice.file.settings)),
         seal=_SEAL,
     )
 
 
-def require_standing(voice: Voice, trusted: Mapping[str, Ed25519PublicKey], day: dt.date) -> str:
-    """Whether a voice's record stands on a day, whatever the use: signed, of this voice, active, in term.
+def release(voice: Voice, grant: Grant, authority: Authority, exported: Mapping[str, Any]) -> Entry:
+    """Write down that a deliverable is let out, unless its consent ended since it was granted.
+
+    Call it before the file gets its final name: what left is then always in the log.
+
+    Args:
+        voice: The voice, as read from disk now.
+        grant: What the deliverable was spoken with.
+        authority: As for ``authorize``.
+        exported: Its path, digests, locale and markets.
 
     Returns:
-        The id of the key that signed it.
+        The log's entry, for the receipt to name.
 
     Raises:
-        Refused: It does not stand.
+        Refused: The consent was revoked, or replaced.
+        MachineFault: The audit log cannot be written.
     """
-    record, where = voice.record, str(voice.consent_path)
-    signed_by = require_signature(record, voice.signature_path, trusted)
-    if record.voice != voice.id:
-        raise _refusal(record, where, "voice", asked=voice.id, allowed=record.voice)
-    if record.voice_sha256 != voice.file.digest:
-        raise _refusal(record, where, "voice_sha256", asked=voice.file.digest, allowed=record.voice_sha256)
-    _require_in_force(voice, day)
+    known = tuple(authority.revocations(voice))
+    record = {"voice": grant.voice, "record": grant.record_id, "record_sha256": grant.record_sha256}
+    with authority.ledger.turn() as turn:
+        require_not_revoked(voice, known, turn)
+        return turn.write("export", {**record, **exported})
+
+
+def _decide(
+    voice: Voice,
+    uses: tuple[Use, ...],
+    authority: Authority,
+    weights: Mapping[str, PinnedFile],
+    step: Step,
+    approval: SpotApproval | None,
+    now: dt.datetime,
+) -> tuple[str, ...]:
+    """Everything that may refuse, the log last: what is decided there is written down before anyone else decides."""
+    anew = step == "export"
+    signed_by = require_standing(voice, authority, now)
+    _require_weights(voice, weights, authority, anew=anew)
+    require_evidence(voice, authority, anew=anew)
+    for use in uses:
+        require_in_scope(voice, use)
+        require_spot_approval(voice, use, approval, authority.keys, now)
+    known = tuple(authority.revocations(voice))
+    with authority.ledger.turn() as turn:
+        require_not_revoked(voice, known, turn)
+        _require_spots_left(voice, uses[0], turn)
+        authority.note_trust(turn)
+        turn.write("grant", {**_noted(voice, uses, step), "signed_by": list(signed_by)})
     return signed_by
 
 
-def _require_weights(voice: Voice, weights: Mapping[str, PinnedFile]) -> None:
-    record, where = voice.record, str(voice.consent_path)
+def _require_weights(voice: Voice, weights: Mapping[str, PinnedFile], authority: Authority, *, anew: bool) -> None:
+    """The files that would be loaded are those that the record names; what is not there yet is checked when loaded."""
+    record = voice.record
     if weights.keys() != record.weights.keys():
         asked, allowed = ", ".join(sorted(weights)), ", ".join(sorted(record.weights))
-        raise _refusal(record, where, "weights", asked=asked, allowed=allowed)
+        raise out_of_scope(voice, "weights", asked=asked, allowed=allowed)
     for role, file in weights.items():
-        if file.sha256 != record.weights[role]:
-            raise _refusal(record, where, f"weights.{role}", asked=file.sha256, allowed=record.weights[role])
+        named = record.weights[role]
+        found = authority.digests.sha256(file.path, anew=anew) if file.path.is_file() else file.sha256
+        for digest in (file.sha256, found):
+            if digest != named:
+                raise out_of_scope(voice, f"weights.{role}", asked=digest, allowed=named)
 
 
-def _require_in_force(voice: Voice, day: dt.date) -> None:
-    record, where = voice.record, str(voice.consent_path)
-    if record.status != "active":
-        raise _refusal(record, where, "status", asked="active", allowed=record.status)
-    start, end = dt.date.fromisoformat(record.term.start), dt.date.fromisoformat(record.term.end)
-    if not start <= day <= end:
-        field_name = "term.start" if day < start else "term.end"
-        raise _refusal(record, where, field_name, asked=str(day), allowed=f"{start} to {end}")
+def _require_spots_left(voice: Voice, use: Use, turn: Turn) -> None:
+    """The record's maximum of distinct spots, counted from everything that was ever granted."""
+    record, most = voice.record, voice.record.scope.max_spots
+    before = turn.spots(voice.id, record.id)
+    if most != ANY and (use.spot, use.advertiser, use.product) not in before and len(before) >= int(most):
+        raise out_of_scope(voice, "scope.max_spots", asked=f"{use.spot} as spot {len(before) + 1}", allowed=str(most))
 
 
-def _require_in_scope(voice: Voice, use: Use) -> None:
-    asked_of = {
-        "locales": use.locale,
-        "markets": use.market,
-        "advertisers": use.advertiser,
-        "products": use.product,
-        "media": use.medium,
-        "purposes": use.purpose,
+def _noted(voice: Voice, uses: tuple[Use, ...], step: Step) -> dict[str, Any]:
+    """What the audit log says of a grant or a refusal."""
+    use = uses[0]
+    return {
+        "step": step,
+        "voice": voice.id,
+        "record": voice.record.id,
+        "record_sha256": voice.record.digest,
+        "previous_sha256": voice.record.previous_sha256,
+        "spot": use.spot,
+        "script_sha256": use.script_sha256,
+        "locale": use.locale,
+        "markets": [each.market for each in uses],
+        "advertiser": use.advertiser,
+        "product": use.product,
+        "medium": use.medium,
+        "purpose": use.purpose,
+        "operator": use.operator,
     }
-    for name, asked in asked_of.items():
-        if not voice.record.scope.allows(name, asked):
-            allowed = getattr(voice.record.scope, name)
-            shown = allowed if allowed == ANY else ", ".join(allowed) or "nothing"
-            raise _refusal(voice.record, str(voice.consent_path), f"scope.{name}", asked=asked, allowed=shown)
-
-
-def _refusal(record: ConsentRecord, where: str, name: str, *, asked: str, allowed: str) -> Refused:
-    return Refused(
-        f"consent record {record.id!r} does not allow this: {name}: asked {asked!r}, allowed {allowed!r}.",
-        where=f"{where}: {name}",
-        remedy="Ask the voice's owner for a record that covers it, or change the spot.",
-    )

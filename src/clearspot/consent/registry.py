@@ -1,4 +1,4 @@
-"""Voices as they lie on disk: how to speak with one, and its consent record."""
+"""Voices as they lie on disk: how to speak with one, its consent record, and the records before it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from clearspot.spot import Id
 from clearspot.yamlfile import Strict, load_model
 
 VOICE_FILE, CONSENT_FILE, SIGNATURE_FILE = "voice.yaml", "consent.yaml", "consent.sig.yaml"
+HISTORY_FOLDER = "history"
+MAX_RECORDS = 1000
 
 
 class VoiceFile(Strict):
@@ -35,11 +37,15 @@ class VoiceFile(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice's folder, read but not yet believed: only ``authorize`` decides whether it may speak."""
+    """A voice's folder, read but not yet believed: only ``authorize`` decides whether it may speak.
+
+    ``before`` holds the records that its record follows, newest first.
+    """
 
     folder: Path
     file: VoiceFile
     record: ConsentRecord
+    before: tuple[ConsentRecord, ...] = ()
 
     @property
     def id(self) -> str:
@@ -95,4 +101,38 @@ def load_voice(voice_id: str, folders: Mapping[str, Path]) -> Voice:
             where=str(consent),
             remedy="Its owner's consent comes first; see docs/consent.md.",
         )
-    return Voice(folder, file, load_model(ConsentRecord, consent))
+    record = load_model(ConsentRecord, consent)
+    return Voice(folder, file, record, _before(record, folder))
+
+
+def history_folder(folder: Path, record_sha256: str) -> Path:
+    """Where a voice keeps one of its records, with its signatures, after the next has taken its place."""
+    return folder / HISTORY_FOLDER / record_sha256
+
+
+def _before(record: ConsentRecord, folder: Path) -> tuple[ConsentRecord, ...]:
+    """The records that a record follows, newest first.
+
+    Raises:
+        Refused: One is missing, or is not the one whose digest the next one names.
+    """
+    chain: list[ConsentRecord] = []
+    wanted = record.previous_sha256
+    while wanted:
+        path = history_folder(folder, wanted) / CONSENT_FILE
+        if not path.is_file() or len(chain) >= MAX_RECORDS:
+            raise _broken_chain(path, f"the record before it ({wanted[:12]}) is missing")
+        earlier = load_model(ConsentRecord, path)
+        if earlier.digest != wanted:
+            raise _broken_chain(path, f"the record before it should be {wanted[:12]}, this is {earlier.digest[:12]}")
+        chain.append(earlier)
+        wanted = earlier.previous_sha256
+    return tuple(chain)
+
+
+def _broken_chain(path: Path, why: str) -> Refused:
+    return Refused(
+        f"the history of this voice's consent is broken: {why}.",
+        where=str(path),
+        remedy="Put the voice's history/ folder back as it was; a record without its history does not count.",
+    )

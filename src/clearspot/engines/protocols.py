@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clearspot.consent.grant import Grant
 from clearspot.media.audio import Samples
 from clearspot.transcript import Transcript
@@ -64,6 +67,31 @@ class Recogniser(Protocol):
         Args:
             samples: Shape (samples,).
             language: ISO 639-1 code, or None to have it detected.
+        """
+        ...
+
+
+class SpeakerEncoder(Protocol):
+    """Turns speech into a vector that says who speaks, whatever is said. Safe to call from several threads."""
+
+    @property
+    def version(self) -> str:
+        """What makes the vectors, as it stands in the receipt."""
+        ...
+
+    def embed(self, samples: Samples) -> NDArray[np.float32]:
+        """The voice in mono float32 samples at 16 kHz.
+
+        Args:
+            samples: Shape (samples,).
+
+        Returns:
+            float32, shape (256,), of length 1: the dot product of two is their cosine similarity.
+
+        Raises:
+            BadInput: It is silent, is not made of finite numbers, or holds too little speech.
+            Refused: The weights are not those that ``models.yaml`` names.
+            MachineFault: The weights cannot be loaded.
         """
         ...
 

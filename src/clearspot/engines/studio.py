@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TypeVar
 
-from clearspot.engines.protocols import Recogniser, SpeechEngine, Translator
+from clearspot.engines.protocols import Recogniser, SpeakerEncoder, SpeechEngine, Translator
 from clearspot.engines.weights import Weights
 from clearspot.errors import BadInput
 
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 SPEECH: Mapping[str, str] = {"kokoro": "clearspot.engines.kokoro:KokoroEngine"}
 TRANSLATION: Mapping[str, str] = {"bergamot": "clearspot.engines.bergamot:BergamotEngine"}
+SPEAKER_MODEL = "speaker-encoder"
+"""The model in ``models.yaml`` that compares voices."""
 
 
 @dataclass
@@ -92,6 +94,24 @@ class Studio:
     def recogniser_sha256(self) -> dict[str, str]:
         """The digests of the listening model's files, for the receipt."""
         return {name: file.sha256 for name, file in self.weights.model(self.recogniser_model).files.items()}
+
+    def speaker_encoder(self) -> SpeakerEncoder:
+        """The one speaker encoder: it compares voices of recordings and deliverables alike."""
+        from clearspot.engines.speaker import ResemblyzerEncoder
+
+        with self._lock:
+            if "speaker encoder" not in self._made:
+                self._made["speaker encoder"] = ResemblyzerEncoder(self._read_speaker_encoder)
+            made: SpeakerEncoder = self._made["speaker encoder"]  # type: ignore[assignment]
+            return made
+
+    def _read_speaker_encoder(self) -> dict[str, bytes]:
+        files = self.weights.resolve(SPEAKER_MODEL, commercial=True)
+        return {name: file.read() for name, file in files.items()}
+
+    def speaker_sha256(self) -> dict[str, str]:
+        """The digests of the speaker encoder's files, for the receipt."""
+        return {name: file.sha256 for name, file in self.weights.model(SPEAKER_MODEL).files.items()}
 
     def translator(self, source: str, target: str) -> Translator | None:
         """The first engine that translates from one locale to another, or None."""

@@ -144,6 +144,18 @@ class Weights:
         folder = self.folder(model_id)
         return {name: PinnedFile(folder / name, file.sha256) for name, file in model.files.items()}
 
+    def pinned_roles(self, roles: Mapping[str, str], *, commercial: bool) -> dict[str, PinnedFile]:
+        """For each role that a voice names, its model's files; several files of one role get ``role/name``.
+
+        Raises:
+            Refused: A licence forbids the use.
+        """
+        found: dict[str, PinnedFile] = {}
+        for role, model_id in roles.items():
+            files = self.pinned(model_id, commercial=commercial)
+            found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
+        return found
+
     def fetch(self, model_id: str) -> Path:
         """Bring a model's files into the cache, checked; nothing is there before all of it is.
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from clearspot.consent.signature import key_id
 from clearspot.errors import BadInput
-from clearspot.hashing import canonical_json
+from clearspot.signing import is_signed, key_id, sign
 from clearspot.yamlfile import read_text
 
 DOMAIN = b"clearspot receipt\x00"
@@ -25,14 +21,13 @@ ENDING = ".receipt.json"
 
 def sign_receipt(body: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
     """A receipt with its Ed25519 signature over the canonical JSON of ``receipt``."""
-    signature = key.sign(DOMAIN + canonical_json(body))
     return {
         "schema": SCHEMA,
         "receipt": dict(body),
         "signature": {
             "algorithm": "ed25519",
             "key": key_id(key.public_key()),
-            "value": base64.b64encode(signature).decode(),
+            "value": sign(DOMAIN, body, key),
         },
     }
 
@@ -45,11 +40,7 @@ def check_receipt(receipt: Mapping[str, Any], trusted: Mapping[str, Ed25519Publi
     key = trusted.get(str(signature.get("key")))
     if key is None:
         return f"is signed with key {signature.get('key')}, which is not trusted here"
-    try:
-        key.verify(base64.b64decode(str(signature.get("value")), validate=True), DOMAIN + canonical_json(body))
-    except (InvalidSignature, binascii.Error, ValueError):
-        return "was changed after it was signed"
-    return ""
+    return "" if is_signed(DOMAIN, body, str(signature.get("value")), key) else "was changed after it was signed"
 
 
 def read_receipt(path: Path) -> dict[str, Any]:
@@ -63,6 +54,22 @@ def read_receipt(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise BadInput("is not JSON.", where=str(path)) from error
     return value if isinstance(value, dict) else {}
+
+
+def not_in_log(receipt: Mapping[str, Any], entries: Mapping[int, str], trusted: Mapping[str, Ed25519PublicKey]) -> str:
+    """Why a receipt and an audit log do not belong together; empty where they do.
+
+    Args:
+        receipt: The receipt.
+        entries: The digest of each entry of the log, by its number.
+        trusted: Public keys of receipts, by id.
+    """
+    if problem := check_receipt(receipt, trusted):
+        return f"the receipt {problem}"
+    anchor = receipt["receipt"].get("audit", {})
+    if entries.get(anchor.get("entry")) != anchor.get("sha256"):
+        return f"entry {anchor.get('entry')} is not the export that the receipt names: the log was cut or written anew"
+    return ""
 
 
 def to_text(value: Mapping[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, ClearspotError
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.gate.rules import Finding
@@ -14,6 +15,7 @@ from clearspot.media.audio import essence_sha256
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
 
+RULE = "consent-stands"
 TAG_NAMES = tuple(tags.Tags("", "", "", "", "", "", "", "", "").as_pairs())
 
 
@@ -30,8 +32,13 @@ class Verification:
         return all(finding.verdict == "pass" for finding in self.findings)
 
 
-def verify(path: Path, trust: Trust) -> Verification:
-    """Check a deliverable's manifest, essence, tags and, where it lies beside it, its receipt.
+def verify(path: Path, trust: Trust, known: Known) -> Verification:
+    """Check a deliverable's manifest, essence, tags, the consent it left with and, beside it, its receipt.
+
+    Args:
+        path: The deliverable, or a copy of it.
+        trust: Whose signatures count.
+        known: What is known here of exports and revocations.
 
     Raises:
         BadInput: There is no such file, or it is no audio of a kind that carries manifests.
@@ -44,6 +51,7 @@ def verify(path: Path, trust: Trust) -> Verification:
         _manifest(facts),
         _essence(path, facts),
         _disclosed(facts, found),
+        _consent(path, facts, known),
     ]
     receipt_path = path.with_name(path.stem + ENDING)
     if receipt_path.is_file():
@@ -57,6 +65,28 @@ def _manifest(facts: manifest.ManifestFacts) -> Finding:
     if facts.state == "Valid" and not detail:
         detail = "intact, but its signer is not one this project trusts"
     return Finding("manifest-trusted", _verdict(passed), facts.state, manifest.TRUSTED, detail)
+
+
+def _consent(path: Path, facts: manifest.ManifestFacts, known: Known) -> Finding:
+    """Whether the consent it left with stands; without a manifest the audit log may know the file by its bytes."""
+    try:
+        exported = known.by_bytes(essence_sha256(path))
+    except ClearspotError:
+        exported = None
+    named = str(facts.clearance.get("consent_record_sha256", "")) or (exported.record_sha256 if exported else "")
+    if not named:
+        return Finding(
+            RULE, "fail", "no record named", "consent not revoked", "nothing says which consent it left with"
+        )
+    revocation = known.revocation_of(named)
+    if revocation is None:
+        return Finding(RULE, "pass", "not revoked", "consent not revoked")
+    measured = f"revoked on {revocation.at[:10]}, {revocation.effect}"
+    before = exported is not None and exported.record_sha256 == named and exported.at < revocation.time
+    if revocation.effect == "from-now" and before:
+        return Finding(RULE, "pass", measured, "consent not revoked", "this file left before, and may stay")
+    detail = "take this file down" if revocation.effect == "take-down" else "nothing shows that this file left before"
+    return Finding(RULE, "fail", measured, "consent not revoked", detail)
 
 
 def _essence(path: Path, facts: manifest.ManifestFacts) -> Finding:

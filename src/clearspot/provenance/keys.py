@@ -1,4 +1,7 @@
-"""Signing keys and trust anchors: a development certificate chain, the receipt key, the consent key."""
+"""Signing keys and trust anchors: a development certificate chain, the receipt key, the consent key.
+
+Whose consent counts is another question: see ``consent/trust.py``.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from clearspot.consent.signature import key_id
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import write_atomically
+from clearspot.signing import key_id
 
 SIGNING_KEY, SIGNING_CHAIN = "c2pa.key.pem", "c2pa.chain.pem"
-RECEIPT_KEY, CONSENT_KEY = "receipt.key.pem", "consent.key.pem"
+RECEIPT_KEY, CONSENT_KEY, CONSENT_PUBLIC = "receipt.key.pem", "consent.key.pem", "consent.pub.pem"
 PRIVATE_MODE = 0o600
 DEVELOPMENT_DAYS = 3650
 """Without a trusted time-stamp, a file stops verifying when its signer's certificate ends: so not soon."""
@@ -27,16 +30,15 @@ DEVELOPMENT_DAYS = 3650
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom this project believes: certificate authorities (PEM), receipt keys and consent keys by key id."""
+    """Whom this project believes: certificate authorities (PEM), and by their ids the keys of receipts and logs."""
 
     anchors_pem: str
     receipt_keys: Mapping[str, Ed25519PublicKey]
-    consent_keys: Mapping[str, Ed25519PublicKey]
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """What signs deliverables (PEM chain and key for C2PA) and receipts (Ed25519). Never printed."""
+    """What signs deliverables (PEM chain and key for C2PA), and receipts and the audit log (Ed25519). Never printed."""
 
     chain_pem: str
     key_pem: str
@@ -51,25 +53,37 @@ class SigningKeys:
 
 
 def load_trust(folders: tuple[Path, ...]) -> Trust:
-    """Trust anchors from folders: ``c2pa-*.pem`` certificates, ``receipt-*.pem`` and ``consent-*.pem`` keys.
+    """Trust anchors from folders: ``c2pa-*.pem`` certificates and ``receipt-*.pem`` keys.
 
     Raises:
         BadInput: A file is not the PEM it should be.
     """
     anchors: list[str] = []
-    keys: dict[str, dict[str, Ed25519PublicKey]] = {"receipt": {}, "consent": {}}
+    receipt_keys: dict[str, Ed25519PublicKey] = {}
     for path in (path for folder in folders for path in sorted(folder.glob("*.pem"))):
         kind = path.name.split("-")[0]
         try:
             if kind == "c2pa":
                 x509.load_pem_x509_certificates(path.read_bytes())
                 anchors.append(path.read_text(encoding="ascii"))
-            elif kind in keys:
+            elif kind == "receipt":
                 public = _public_key(path.read_bytes())
-                keys[kind][key_id(public)] = public
+                receipt_keys[key_id(public)] = public
         except (ValueError, OSError) as error:
             raise BadInput(f"is not a trust anchor: {error}.", where=str(path)) from error
-    return Trust("\n".join(anchors), keys["receipt"], keys["consent"])
+    return Trust("\n".join(anchors), receipt_keys)
+
+
+def load_public_key(path: Path) -> Ed25519PublicKey:
+    """A public key from a PEM file.
+
+    Raises:
+        BadInput: It is none.
+    """
+    try:
+        return _public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput("is not an Ed25519 public key in PEM.", where=str(path)) from error
 
 
 def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
@@ -107,8 +121,8 @@ def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
     return SigningKeys(chain_pem, key_pem.decode("ascii"), receipt)
 
 
-def load_consent_key(path: Path) -> Ed25519PrivateKey:
-    """A private key that signs consent records.
+def load_private_key(path: Path) -> Ed25519PrivateKey:
+    """A private key that signs consent, receipts or the audit log.
 
     Raises:
         BadInput: It is missing or not an Ed25519 key.
@@ -116,6 +130,8 @@ def load_consent_key(path: Path) -> Ed25519PrivateKey:
     """
     try:
         key = serialization.load_pem_private_key(_private(path), password=None)
+    except FileNotFoundError as error:
+        raise BadInput("there is no such key.", where=str(path), remedy="clearspot keys init makes one.") from error
     except (OSError, ValueError, TypeError) as error:  # TypeError: it wants a password
         raise BadInput("is not a private key that can be read.", where=str(path)) from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -126,9 +142,10 @@ def load_consent_key(path: Path) -> Ed25519PrivateKey:
 def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime, *, renew: bool) -> bool:
     """Make what is missing of: a development certificate chain, a receipt key, a consent key.
 
-    Public halves go to ``trust_dir``. The authority's own private keys are never written down: renewing makes a new
-    authority, and the old anchors stay, so that what was signed before still verifies. A consent key is somebody's
-    identity and is never renewed here.
+    Public halves go to ``trust_dir``; that of the consent key stays beside it, since whose consent counts for which
+    voice is decided by ``clearspot keys trust``. The authority's own private keys are never written down: renewing
+    makes a new authority, and the old anchors stay, so that what was signed before still verifies. A consent key is
+    somebody's identity and is never renewed here.
 
     Returns:
         False where everything was there already.
@@ -150,13 +167,13 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
         write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))
         write_atomically(keys_dir / SIGNING_KEY, _private_pem(leaf_key), mode=PRIVATE_MODE)
         made = True
-    for name, kind in ((RECEIPT_KEY, "receipt"), (CONSENT_KEY, "consent")):
+    for name, public_path in ((RECEIPT_KEY, None), (CONSENT_KEY, keys_dir / CONSENT_PUBLIC)):
         if name in there and not (renew and name == RECEIPT_KEY):
             continue
         key = Ed25519PrivateKey.generate()
         public = key.public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        write_atomically(trust_dir / f"{kind}-{key_id(public)}.pem", pem)
+        write_atomically(public_path or trust_dir / f"receipt-{key_id(public)}.pem", pem)
         write_atomically(keys_dir / name, _private_pem(key), mode=PRIVATE_MODE)
         made = True
     return made

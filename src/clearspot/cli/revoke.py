@@ -1,0 +1,96 @@
+"""``clearspot voices revoke`` and ``affected``: that consent ended, and what left before."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearspot.cli.voices import Json, VoiceId
+
+
+def revoke(
+    voice_id: VoiceId,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    effect: Annotated[
+        str, typer.Option(help="from-now: nothing new is made. take-down: and what was made is taken down.")
+    ] = "from-now",
+    key: Annotated[
+        Path | None, typer.Option(help="The key of whoever revokes (default: this project's own, on their word).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Really; it cannot be undone.")] = False,
+) -> None:
+    """End the consent for a voice: from now on nothing is spoken with it and nothing is exported."""
+    from clearspot.consent.authority import writing_authority
+    from clearspot.consent.registry import load_voice
+    from clearspot.consent.withdrawal import withdraw_consent
+    from clearspot.errors import BadInput
+    from clearspot.project import find_project
+    from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
+
+    project = find_project()
+    voice = load_voice(voice_id, project.voice_folders())
+    if not yes:
+        raise BadInput(
+            f"this ends the consent record {voice.record.id!r} for good ({effect}).",
+            where="--yes",
+            remedy="Add --yes if that is meant.",
+        )
+    signer = load_private_key(key or project.keys_dir / RECEIPT_KEY)
+    path, count = withdraw_consent(voice, effect, reason, signer, writing_authority(project))
+    typer.echo(f"revoked {voice_id} ({voice.record.id}), {effect}: {path}")
+    typer.echo(f"{count} deliverables were exported with it: clearspot voices affected {voice_id}")
+
+
+def affected(voice_id: VoiceId, as_json: Json = False) -> None:
+    """List every deliverable that was ever exported with a voice: path, digest, markets, from the audit log."""
+    from clearspot.consent.affected import known_here
+    from clearspot.consent.authority import reading_authority
+    from clearspot.project import find_project
+
+    project = find_project()
+    known = known_here(reading_authority(project), project.voice_folders().values())
+    rows = []
+    for one in known.of_voice(voice_id):
+        revocation = known.revocation_of(one.record_sha256)
+        rows.append(
+            {
+                "path": str(one.path),
+                "there": one.path.is_file(),
+                "file_sha256": one.file_sha256,
+                "essence_sha256": one.essence_sha256,
+                "spot": one.spot,
+                "locale": one.locale,
+                "markets": list(one.markets),
+                "exported_at": one.at.isoformat(timespec="seconds"),
+                "record": one.record,
+                "revoked": revocation.effect if revocation else None,
+                "delete_by": _delete_by(revocation.time, project.voice_folders().get(voice_id)) if revocation else None,
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps({"voice": voice_id, "deliverables": rows}))
+        return
+    for row in rows:
+        state = f"revoked, {row['revoked']}" + (f", delete by {row['delete_by']}" if row["delete_by"] else "")
+        there = "" if row["there"] else "  (not there any more)"
+        typer.echo(
+            f"{row['exported_at']}  {', '.join(row['markets']):12} {row['file_sha256'][:16]}  {row['path']}"  # type: ignore[arg-type, index]
+            f"{'  ' + state if row['revoked'] else ''}{there}"
+        )
+    typer.echo(f"{len(rows)} deliverables were exported with {voice_id}")
+
+
+def _delete_by(revoked: dt.datetime, folder: Path | None) -> str | None:
+    """The day by which the voice's files are to be deleted, where its record is still there to say so."""
+    from clearspot.consent.record import ConsentRecord
+    from clearspot.consent.registry import CONSENT_FILE
+    from clearspot.yamlfile import load_model
+
+    if folder is None or not (folder / CONSENT_FILE).is_file():
+        return None
+    days = load_model(ConsentRecord, folder / CONSENT_FILE).withdrawal.delete_within_days
+    return (revoked + dt.timedelta(days=days)).date().isoformat()
