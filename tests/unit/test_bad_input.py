@@ -577,7 +577,7 @@ def test_a_consent_key_that_cannot_be_read(scene: Scene, clearspot: Call, tmp_pa
     path = tmp_path / "talent.key.pem"
     path.write_bytes(key)
     path.chmod(0o600)
-    code, out, err = clearspot("voices", "sign", "house", "--key", path)
+    code, out, err = clearspot("voices", "sign", "house", "--as", "licensee", "--key", path)
     assert f"{path}: " in the_paragraph(err)
     assert (code, out) == (2, "")
 

@@ -45,7 +45,7 @@ CHANGES: dict[str, tuple[Callable[[Scene], object], str, str]] = {
         "allowed 'revoked'",
     ),
     "another record takes its place": (
-        lambda scene: scene.resign("licensee: Anyone", "licensee: Everyone"),
+        lambda scene: scene.resign("contact: the issue tracker", "contact: somebody"),
         "consent-valid",
         "not the one it was spoken with",
     ),

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearspot.config import load_profile
+from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt, sign_receipt, to_text
 from clearspot.gate.verify import verify
@@ -47,6 +48,7 @@ FORMATS = tuple(PROFILES)
 PERSON = "Nora Quesada Ibarra"
 """The recording's own tags hold this name; a deliverable may not."""
 
+NOTHING_KNOWN = Known((), ())
 SAID = tags.Tags(
     title="Café Lumen (es-ES)",
     language="spa",
@@ -65,6 +67,7 @@ CLEARANCE = {
     "markets": ["ES", "MX"],
     "script_sha256": "a" * 64,
     "consent_record": "house-2026-11",
+    "consent_record_sha256": "c" * 64,
     "disclosure": {"text": "Este anuncio utiliza una voz sintética.", "start_s": 0.25, "end_s": 3.1},
 }
 
@@ -155,7 +158,7 @@ def test_private_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert mode(tmp_path / "keys") == 0o700
     assert {name: mode(tmp_path / "keys" / name) for name in PRIVATE} == dict.fromkeys(PRIVATE, 0o600)
     assert sorted(path.name.split("-")[0] for path in (tmp_path / "trust").iterdir()) == [
-        "c2pa", "consent", "receipt",
+        "c2pa", "receipt",
     ]  # fmt: skip
     assert not any(b"PRIVATE" in data for data in snapshot(tmp_path / "trust").values())
 
@@ -175,7 +178,7 @@ def test_renewing_makes_new_keys_and_keeps_old_anchors(tmp_path: Path, later: dt
     old_keys, old_anchors = snapshot(keys), snapshot(trust)
     assert create_keys(keys, trust, "Test", NOW + later, renew=True)
     changed = {name for name, data in snapshot(keys).items() if old_keys[name] != data}
-    assert changed == set(old_keys) - {"consent.key.pem"}  # somebody's identity is not renewed here
+    assert changed == set(old_keys) - {"consent.key.pem", "consent.pub.pem"}  # somebody's identity is not renewed here
     anchors = snapshot(trust)
     assert set(old_anchors.values()) <= set(anchors.values())
     assert len(anchors) == len(old_anchors) + 2
@@ -382,7 +385,7 @@ def test_clearance_is_read_back_with_the_essence_it_is_for(candidate: Candidate,
 def test_another_house_sees_it_intact_but_does_not_trust_it(candidate: Candidate, stranger: House) -> None:
     facts = manifest.read(candidate.path, stranger.trust)
     assert facts.state == "Valid"
-    nobody = manifest.read(candidate.path, Trust("", {}, {}))
+    nobody = manifest.read(candidate.path, Trust("", {}))
     assert nobody.state != "Trusted"
 
 
@@ -422,7 +425,7 @@ def cut(path: Path) -> None:
 def test_a_change_of_any_bytes_is_seen(copy: Path, own: House, change: Callable[[Path], None]) -> None:
     change(copy)
     assert manifest.read(copy, own.trust).state in {"Invalid", "None"}
-    assert not verify(copy, own.trust).passed
+    assert not verify(copy, own.trust, NOTHING_KNOWN).passed
 
 
 def test_a_flipped_byte_is_another_essence(copy: Path, candidate: Candidate) -> None:
@@ -435,7 +438,7 @@ def test_a_copy_by_ffmpeg_has_no_manifest(copy: Path, own: House) -> None:
     run_ffmpeg("-i", copy, "-c", "copy", stripped)
     facts = manifest.read(stripped, own.trust)
     assert (facts.state, facts.actions, facts.clearance) == ("None", (), {})
-    verdicts = {finding.rule: finding.verdict for finding in verify(stripped, own.trust).findings}
+    verdicts = {finding.rule: finding.verdict for finding in verify(stripped, own.trust, NOTHING_KNOWN).findings}
     assert verdicts["manifest-trusted"] == verdicts["tags-present"] == "fail"
 
 
@@ -619,11 +622,11 @@ def write_receipt(path: Path, signer: SigningKeys, **other: str) -> Path:
 
 
 def verdicts(path: Path, trust: Trust) -> dict[str, str]:
-    return {finding.rule: finding.verdict for finding in verify(path, trust).findings}
+    return {finding.rule: finding.verdict for finding in verify(path, trust, NOTHING_KNOWN).findings}
 
 
 def test_any_copy_proves_itself_in_any_folder(copy: Path, own: House) -> None:
-    found = verify(copy, own.trust)
+    found = verify(copy, own.trust, NOTHING_KNOWN)
     assert found.passed
     assert {finding.rule: finding.verdict for finding in found.findings} == {
         "manifest-trusted": "pass", "essence-unchanged": "pass", "tags-present": "pass",
@@ -632,18 +635,18 @@ def test_any_copy_proves_itself_in_any_folder(copy: Path, own: House) -> None:
 
 
 def test_an_ending_in_capitals_is_the_same_format(copy: Path, own: House) -> None:
-    assert verify(copy.rename(copy.with_suffix(copy.suffix.upper())), own.trust).passed
+    assert verify(copy.rename(copy.with_suffix(copy.suffix.upper())), own.trust, NOTHING_KNOWN).passed
 
 
 def test_its_receipt_beside_it_is_checked_too(copy: Path, own: House) -> None:
     write_receipt(copy, own.keys)
     assert verdicts(copy, own.trust)["receipt"] == "pass"
-    assert verify(copy, own.trust).passed
+    assert verify(copy, own.trust, NOTHING_KNOWN).passed
 
 
 def test_a_wrong_receipt_beside_it_fails(copy: Path, own: House, stranger: House) -> None:
     beside = write_receipt(copy, own.keys, file_sha256="0" * 64)
-    (finding,) = [each for each in verify(copy, own.trust).findings if each.rule == "receipt"]
+    (finding,) = [each for each in verify(copy, own.trust, NOTHING_KNOWN).findings if each.rule == "receipt"]
     assert (finding.verdict, finding.detail) == ("fail", "is of other bytes than this file's")
     write_receipt(copy, stranger.keys)
     assert verdicts(copy, own.trust)["receipt"] == "fail"
@@ -656,7 +659,7 @@ def test_a_wrong_receipt_beside_it_fails(copy: Path, own: House, stranger: House
 def test_another_files_tags_are_seen(copy: Path, own: House) -> None:
     """Tags that are all there, but of another deliverable."""
     tags.write(copy, replace(SAID, unique_id="another-file"))
-    found = {finding.rule: finding for finding in verify(copy, own.trust).findings}
+    found = {finding.rule: finding for finding in verify(copy, own.trust, NOTHING_KNOWN).findings}
     assert found["tags-present"].verdict == "fail"
     assert found["manifest-trusted"].verdict == "fail"
 
@@ -666,13 +669,13 @@ def test_tags_of_another_deliverable_are_told_apart(own: House, recording: Path,
     claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", {**CLEARANCE, "unique_id": "other"})
     papers = Papers(SAID, claim, recording, own.keys, own.trust)
     made = disclose(programme(), load_profile(own.project, "podcast"), papers, tmp_path, "mixed")
-    found = {finding.rule: finding for finding in verify(made.path, own.trust).findings}
+    found = {finding.rule: finding for finding in verify(made.path, own.trust, NOTHING_KNOWN).findings}
     assert found["manifest-trusted"].verdict == "pass"
     assert (found["tags-present"].verdict, found["tags-present"].detail) == ("fail", "another file's tags")
 
 
 def test_a_stranger_does_not_verify_it_and_is_told_why(candidate: Candidate, stranger: House) -> None:
-    finding = verify(candidate.path, stranger.trust).findings[0]
+    finding = verify(candidate.path, stranger.trust, NOTHING_KNOWN).findings[0]
     assert (finding.rule, finding.verdict, finding.measured) == ("manifest-trusted", "fail", "Valid")
     assert finding.detail
 
@@ -680,7 +683,7 @@ def test_a_stranger_does_not_verify_it_and_is_told_why(candidate: Candidate, str
 def test_a_missing_file_and_a_folder_are_bad_input(tmp_path: Path, own: House) -> None:
     for path in (tmp_path / "missing.wav", tmp_path):
         with pytest.raises(BadInput, match="there is no such file"):
-            verify(path, own.trust)
+            verify(path, own.trust, NOTHING_KNOWN)
 
 
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a", "flac"])
@@ -720,7 +723,7 @@ def test_damage_anywhere_is_judged_and_never_crashes(copy: Path, own: House, see
         place = int(random.integers(0, 20_000))
         data[place if random.integers(2) else -place] = int(random.integers(256))
     copy.write_bytes(data)
-    assert not verify(copy, own.trust).passed
+    assert not verify(copy, own.trust, NOTHING_KNOWN).passed
 
 
 @pytest.mark.parametrize(("lost_lu", "allowed"), [(0.4, True), (0.6, False)])
