@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clearspot import pipeline
-from clearspot.consent.authority import Authority, writing_authority
+from clearspot.consent.authority import Authority, accept_circle, writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.record import Role
 from clearspot.consent.registry import SIGNATURE_FILE, load_voice
@@ -74,9 +74,10 @@ def trust_key(
     voices: tuple[str, ...] = ("house",),
     **more: Any,
 ) -> ConsentKey:
-    """Let a key count in a project."""
+    """Let a key count in a project, as `clearspot keys trust` does."""
     trusted = ConsentKey(public=public_text(key.public_key()), holder=holder, role=role, voices=voices, **more)
     add_key(project.own_trust_dir, trusted)
+    accept_circle(project)
     return trusted
 
 

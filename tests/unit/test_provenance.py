@@ -630,6 +630,7 @@ def test_any_copy_proves_itself_in_any_folder(copy: Path, own: House) -> None:
     assert found.passed
     assert {finding.rule: finding.verdict for finding in found.findings} == {
         "manifest-trusted": "pass", "essence-unchanged": "pass", "tags-present": "pass",
+        "consent-stands": "pass",
     }  # fmt: skip
     assert found.facts.clearance["consent_record"] == "house-2026-11"
 

@@ -38,7 +38,7 @@ def doctor(
 
     project = find_project()
     checks: list[Check] = []
-    looks: tuple[Callable[[Project], list[Check]], ...] = (_python, _ffmpeg, _disk, _models, _keys, _voices)
+    looks: tuple[Callable[[Project], list[Check]], ...] = (_python, _ffmpeg, _disk, _models, _keys, _audit, _voices)
     for look in looks:
         try:
             checks += look(project)
@@ -102,6 +102,15 @@ def _keys(project: Project) -> list[Check]:
 
     keys = load_signing_keys(project.keys_dir, dt.datetime.now(dt.UTC))
     return [Check("keys", True, f"valid until {keys.certificate.not_valid_after_utc:%Y-%m-%d}")]
+
+
+def _audit(project: Project) -> list[Check]:
+    from clearspot.consent.authority import reading_authority
+
+    log = reading_authority(project).log
+    count, problems = log.inspect()
+    found = f"{count} entries in {log.path}" + (f", NOT in order: {problems[0]}" if problems else "")
+    return [Check("audit log", not problems, found, "clearspot audit verify")]
 
 
 def _voices(project: Project) -> list[Check]:

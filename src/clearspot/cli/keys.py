@@ -60,7 +60,7 @@ def trust(
     voice: Annotated[list[str], typer.Option(help="For this voice (repeatable).")],
 ) -> None:
     """Let a key's signature count as consent, for certain voices: a line in configs/trust/consent-keys.yaml."""
-    from clearspot.consent.authority import record_trust, writing_authority
+    from clearspot.consent.authority import accept_circle, require_known_circle
     from clearspot.consent.trust import ConsentKey, add_key
     from clearspot.project import find_project
     from clearspot.provenance.keys import load_public_key
@@ -70,9 +70,9 @@ def trust(
     project = find_project()
     given = {"public": public_text(load_public_key(public)), "holder": holder, "role": role, "voices": voice}
     key = parse_model(ConsentKey, given, Path("keys trust"))
-    writing_authority(project)  # no change without a log that takes it down
+    require_known_circle(project)
     path = add_key(project.root / "configs" / "trust", key)
-    record_trust(project)
+    accept_circle(project)
     typer.echo(f"{key.id} counts as {holder}, {role} of {', '.join(voice)}: {path}")
 
 
@@ -84,12 +84,13 @@ def retire(
     ] = False,
 ) -> None:
     """End a key as of today: it signs nothing new, and what it signed so far stays good (unless --revoke)."""
-    from clearspot.consent.authority import record_trust
+    from clearspot.consent.authority import accept_circle, require_known_circle
     from clearspot.consent.trust import add_key, load_consent_keys
     from clearspot.errors import BadInput
     from clearspot.project import find_project
 
     project = find_project()
+    require_known_circle(project)
     known = load_consent_keys(project.trust_dirs).keys
     if key not in known:
         raise BadInput(f"there is no consent key {key!r}; there is: {', '.join(known) or 'none'}.", where="KEY")
@@ -97,9 +98,19 @@ def retire(
     signed = _signed_with(key, project.voice_folders())
     ended = {"revoked": today} if revoke else {"until": today, "records": signed}
     path = add_key(project.root / "configs" / "trust", known[key].model_copy(update=ended))
-    record_trust(project)
+    accept_circle(project)
     how = "counts for nothing any more" if revoke else f"signs nothing new; {len(signed)} records of it stay good"
     typer.echo(f"{key} {how}: {path}")
+
+
+@app.command("accept")
+def accept() -> None:
+    """Say yes to a changed circle of signers: somebody edited, or you pulled, configs/trust/consent-keys.yaml."""
+    from clearspot.consent.authority import accept_circle
+    from clearspot.project import find_project
+
+    changed = accept_circle(find_project())
+    typer.echo(f"accepted: {', '.join(changed)}" if changed else "nothing has changed")
 
 
 def _signed_with(key: str, voices: dict[str, Path]) -> tuple[str, ...]:

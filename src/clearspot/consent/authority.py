@@ -15,7 +15,7 @@ from clearspot.consent.ledger import Ledger, Turn
 from clearspot.consent.registry import Voice
 from clearspot.consent.revocation import REVOCATION_FILE, Revocation, read_revocation
 from clearspot.consent.revocation_list import PolledList
-from clearspot.consent.trust import ConsentKeys, load_consent_keys
+from clearspot.consent.trust import KEYS_FILE, ConsentKeys, load_consent_keys
 from clearspot.errors import ClearspotError, Refused
 from clearspot.files import DigestCache
 from clearspot.project import Project
@@ -57,14 +57,38 @@ class Authority:
         if self.elsewhere is not None:
             yield from ((one, self.elsewhere.source.url) for one in self.elsewhere.current().revocations)
 
-    def note_trust(self, turn: Turn) -> None:
-        """Write down who may sign, where that changed since it was last written down."""
-        if turn.trust_sha256 != self.keys.digest:
-            circle = {
-                name: {"role": key.role, "voices": key.voices, "until": key.until, "revoked": key.revoked}
-                for name, key in self.keys.keys.items()
-            }
-            turn.write("trust", {"trust_sha256": self.keys.digest, "keys": circle})
+    def require_same_circle(self, turn: Turn) -> None:
+        """That whoever may sign is whom this project knows: the circle is noted once, and never changed in silence.
+
+        Whoever can write into configs/ can add a key there; whoever runs this project has to say yes to it.
+
+        Raises:
+            Refused: Keys were added, changed or taken away since that was last written down.
+        """
+        if changed := self.changed_keys(turn):
+            raise Refused(
+                f"who may sign consent has changed: {', '.join(changed)}.",
+                where=f"configs/trust/{KEYS_FILE}",
+                remedy="Look at them with `clearspot keys show`; if they are right: clearspot keys accept",
+            )
+
+    def changed_keys(self, turn: Turn) -> list[str]:
+        """Each key that is not as it was last written down, and how; none before anything was."""
+        before, now = turn.circle, self.keys.circle
+        if before is None:
+            return []
+        return [
+            f"key {name} ({'new' if name not in before else 'gone' if name not in now else 'changed'}"
+            + (f", {now[name]['role']} of {', '.join(now[name]['voices'])}" if name in now else "")
+            + ")"
+            for name in sorted({*before, *now})
+            if before.get(name) != now.get(name)
+        ]
+
+    def note_circle(self, turn: Turn) -> None:
+        """Write down who may sign, where that is not as it was."""
+        if turn.circle is None or self.changed_keys(turn):
+            turn.write("trust", {"keys": self.keys.circle})
 
     def note_refusal(self, about: Mapping[str, Any], refusal: ClearspotError) -> None:
         """Write down that something was refused.
@@ -103,11 +127,29 @@ def reading_authority(project: Project) -> Authority:
     return _open(project, None)
 
 
-def record_trust(project: Project) -> None:
-    """Write into the log who may sign, after that was changed on disk."""
+def require_known_circle(project: Project) -> None:
+    """That nobody else changed who may sign, before it is changed on purpose.
+
+    Raises:
+        Refused: Somebody did.
+    """
     authority = writing_authority(project)
     with authority.ledger.turn() as turn:
-        authority.note_trust(turn)
+        authority.require_same_circle(turn)
+        authority.note_circle(turn)
+
+
+def accept_circle(project: Project) -> list[str]:
+    """Write into the log who may sign now, as whoever runs this project wants it.
+
+    Returns:
+        What changed.
+    """
+    authority = writing_authority(project)
+    with authority.ledger.turn() as turn:
+        changed = authority.changed_keys(turn)
+        authority.note_circle(turn)
+        return changed
 
 
 def _open(project: Project, key: Ed25519PrivateKey | None) -> Authority:

@@ -121,9 +121,11 @@ def release(voice: Voice, grant: Grant, authority: Authority, exported: Mapping[
         The log's entry, for the receipt to name.
 
     Raises:
-        Refused: The consent was revoked, or replaced.
+        Refused: The consent was revoked, or is another by now.
         MachineFault: The audit log cannot be written.
     """
+    if voice.record.digest != grant.record_sha256:
+        raise out_of_scope(voice, "record", asked=grant.record_sha256, allowed=voice.record.digest)
     known = tuple(authority.revocations(voice))
     record = {"voice": grant.voice, "record": grant.record_id, "record_sha256": grant.record_sha256}
     with authority.ledger.turn() as turn:
@@ -150,9 +152,10 @@ def _decide(
         require_spot_approval(voice, use, approval, authority.keys, now)
     known = tuple(authority.revocations(voice))
     with authority.ledger.turn() as turn:
+        authority.require_same_circle(turn)
         require_not_revoked(voice, known, turn)
         _require_spots_left(voice, uses[0], turn)
-        authority.note_trust(turn)
+        authority.note_circle(turn)
         turn.write("grant", {**_noted(voice, uses, step), "signed_by": list(signed_by)})
     return signed_by
 

@@ -25,7 +25,7 @@ class Ledger:
         self._spots: dict[tuple[str, str], set[Spot]] = {}
         self._followed: dict[str, str] = {}
         self._revocations: list[Revocation] = []
-        self._trust_sha256 = ""
+        self._circle: dict[str, Any] | None = None
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[Turn]:
@@ -58,7 +58,7 @@ class Ledger:
         elif entry.event == "revocation":
             self._revocations.append(Revocation.of_log(data))
         elif entry.event == "trust":
-            self._trust_sha256 = data["trust_sha256"]
+            self._circle = data["keys"]
 
 
 class Turn:
@@ -80,9 +80,9 @@ class Turn:
         return tuple(self._ledger._revocations)
 
     @property
-    def trust_sha256(self) -> str:
-        """The digest of the circle of signers when it was last noted; empty before the first time."""
-        return self._ledger._trust_sha256
+    def circle(self) -> Mapping[str, Any] | None:
+        """Who might sign, as it was last written down; None before the first time."""
+        return self._ledger._circle
 
     def write(self, event: Event, data: Mapping[str, Any]) -> Entry:
         """Add an entry; the next turn reads it.

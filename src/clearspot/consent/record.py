@@ -32,8 +32,10 @@ def _time(value: str) -> str:
 def _time_zone(value: str) -> str:
     import zoneinfo
 
-    if value not in zoneinfo.available_timezones():
-        raise ValueError("should be an IANA time zone such as Europe/Madrid or UTC")
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("should be an IANA time zone such as Europe/Madrid or UTC") from error
     return value
 
 

@@ -58,7 +58,8 @@ def sign_voice(voice: Voice, role: str, key: Ed25519PrivateKey, authority: Autho
         "complete": not lacking,
     }
     with authority.ledger.turn() as turn:
-        authority.note_trust(turn)
+        authority.require_same_circle(turn)
+        authority.note_circle(turn)
         turn.write("signature", noted)
     return lacking
 

@@ -91,6 +91,7 @@ def require_all(voice: Voice, authority: Authority, *, anew: bool = False) -> tu
     require_evidence(voice, authority, anew=anew)
     known = tuple(authority.revocations(voice))
     with authority.ledger.turn() as turn:
+        authority.require_same_circle(turn)
         require_not_revoked(voice, known, turn)
     return signed_by
 

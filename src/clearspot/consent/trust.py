@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AfterValidator, Field, model_validator
@@ -81,9 +81,13 @@ class ConsentKeys:
     keys: Mapping[str, ConsentKey]
 
     @property
-    def digest(self) -> str:
-        """What the audit log notes, so that a changed circle of signers does not go unseen."""
-        return sha256_json({name: key.model_dump(mode="json") for name, key in self.keys.items()})
+    def circle(self) -> dict[str, Any]:
+        """Who may sign, as what, for which voices: what the audit log notes of it. No names."""
+        return {
+            name: key.model_dump(mode="json", include={"role", "voices", "until", "revoked"})
+            | {"sha256": sha256_json(key.model_dump(mode="json"))}
+            for name, key in sorted(self.keys.items())
+        }
 
     def require(self, name: str, role: Role, record: ConsentRecord, day: dt.date, where: str) -> ConsentKey:
         """The key of that id, if it may sign a record in that role.
