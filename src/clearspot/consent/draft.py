@@ -21,6 +21,7 @@ from clearspot.files import write_atomically
 from clearspot.yamlfile import dump_yaml, load_model
 
 DRAFT_DAYS = 365
+DELETE_WITHIN_DAYS = 30
 HEADER = """\
 # Drafted by `clearspot voices enroll`. It allows nothing yet: fill in scope, derivatives and term with the talent, then
 # `clearspot voices sign {voice} --as talent|guardian|licensee --key FILE`. What each field means: docs/consent.md.
@@ -31,7 +32,7 @@ def draft_record(
     file: VoiceFile,
     evidence: TalentEvidence,
     company: str,
-    contact: str,
+    withdrawal: Withdrawal,
     weights: Mapping[str, str],
     before: ConsentRecord | None,
     now: dt.datetime,
@@ -42,7 +43,7 @@ def draft_record(
         file: The voice, as it will speak.
         evidence: The talent and their statement.
         company: The licensee, as the statement names it.
-        contact: Whom to tell that consent ends.
+        withdrawal: Whom to tell that consent ends, and how soon files are deleted then.
         weights: The digest of the file in each role.
         before: The record of an earlier enrolment, whose terms are kept and which it follows.
         now: The time of the enrolment.
@@ -72,7 +73,7 @@ def draft_record(
         status="active",
         evidence=evidence,
         licensee=Licensee(name=company, agents=before.licensee.agents if before else ()),
-        withdrawal=Withdrawal(contact=contact, delete_within_days=30),
+        withdrawal=withdrawal,
         voice_sha256=file.digest,
         weights=dict(weights),
         previous_sha256=before.digest if before else "",

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -25,12 +25,18 @@ from clearspot.spot import Id, LocaleTag
 from clearspot.text.match import closeness, match_lines
 from clearspot.text.names import Name
 from clearspot.text.said import Said, hold_against
-from clearspot.yamlfile import Strict, dump_yaml, load_model
+from clearspot.yamlfile import Strict, dump_yaml, load_model, parse_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_RECORDING_S = 120.0
 """A statement takes some fifteen seconds; a recording of minutes is something else."""
 
 MAX_REFERENCE_S = 600.0
+GIVEN = Path("voices enroll")
+"""Where a name stands that somebody typed."""
 
 
 class EnrolmentLimits(Strict):
@@ -150,6 +156,7 @@ def challenge(
     """A sentence for one talent and one company, with words that nobody can have recorded before.
 
     Raises:
+        BadInput: A name or the locale is none.
         Refused: There is no sentence for the locale's language.
     """
     reading = readings.of(locale)
@@ -159,16 +166,17 @@ def challenge(
         chosen.append(choose(tuple(left)))
         left.remove(chosen[-1])
     code = ", ".join(chosen)
-    return Challenge(
-        voice=voice,
-        locale=locale,
-        version=readings.version,
-        talent=talent,
-        company=company,
-        code=code,
-        text=reading.sentence.format(talent=talent, company=company, code=code),
-        made_at=now.astimezone(dt.UTC).isoformat(timespec="seconds"),
-    )
+    made = {
+        "voice": voice,
+        "locale": locale,
+        "version": readings.version,
+        "talent": talent,
+        "company": company,
+        "code": code,
+        "text": reading.sentence.format(talent=talent, company=company, code=code),
+        "made_at": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+    }
+    return parse_model(Challenge, made, GIVEN)  # names come from people, and may be none
 
 
 def keep_challenge(folder: Path, made: Challenge) -> Path:
@@ -228,7 +236,8 @@ def listen(made: Challenge, recording: Path, reference: Path, ears: Ears, limits
         "company": closeness(made.company, said.heard, locale),
         "code": min(closeness(word, said.heard, locale) for word in made.code.split(", ")),
     }
-    one, other = ears.encoder.embed(spoken), ears.encoder.embed(_speech(reference, MAX_REFERENCE_S))
+    one = _voice_in(recording, spoken, ears)
+    other = _voice_in(reference, _speech(reference, MAX_REFERENCE_S), ears)
     scores = Scores(
         error_rate=round(said.error_rate, 3),
         **{name: round(value, 3) for name, value in close.items()},
@@ -282,6 +291,13 @@ def _speech(path: Path, most_s: float) -> Samples:
             f"is {len(samples) / LISTEN_RATE_HZ:.0f} s long; at most {most_s:g} s are listened to.", where=str(path)
         )
     return samples
+
+
+def _voice_in(path: Path, samples: Samples, ears: Ears) -> NDArray[np.float32]:
+    try:
+        return ears.encoder.embed(samples)
+    except BadInput as error:
+        raise BadInput(error.what, where=str(path), remedy="Record it anew, in a quiet room.") from error
 
 
 def _problems(said: Said, scores: Scores, limits: EnrolmentLimits, made: Challenge) -> list[str]:

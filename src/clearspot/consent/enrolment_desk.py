@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearspot.consent.authority import Authority
-from clearspot.consent.draft import draft_record, signed_before, write_draft
+from clearspot.consent.draft import DELETE_WITHIN_DAYS, draft_record, signed_before, write_draft
 from clearspot.consent.enrolment import (
+    GIVEN,
     Challenge,
     Ears,
     Heard,
@@ -18,10 +19,11 @@ from clearspot.consent.enrolment import (
     listen,
     waiting_challenge,
 )
-from clearspot.consent.record import ConsentRecord, Reference, Statement, Talent, TalentEvidence
+from clearspot.consent.record import ConsentRecord, Reference, Statement, Talent, TalentEvidence, Withdrawal
 from clearspot.consent.registry import Voice, VoiceFile
 from clearspot.errors import MachineFault, Refused
 from clearspot.files import write_atomically
+from clearspot.yamlfile import parse_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ def take_statement(
     """
     now = authority.now()
     made = waiting_challenge(challenges, asked.voice.id, readings, now)
+    typed = {
+        "legal_name": made.talent,
+        "identity_checked": asked.identity_checked,
+        "adult": asked.guardian is None,
+        "guardian": asked.guardian,
+        "union": asked.union,
+    }
+    talent = parse_model(Talent, typed, GIVEN)
+    withdrawal = parse_model(Withdrawal, {"contact": asked.contact, "delete_within_days": DELETE_WITHIN_DAYS}, GIVEN)
     heard = listen(made, asked.recording, asked.reference, ears, readings.limits)
     noted = _noted(made, heard)
     try:
@@ -73,16 +84,9 @@ def take_statement(
     except Refused:
         authority.log.append("enrolment", {**noted, "accepted": False})
         raise
-    talent = Talent(
-        legal_name=made.talent,
-        identity_checked=asked.identity_checked,
-        adult=asked.guardian is None,
-        guardian=asked.guardian,
-        union=asked.union,
-    )
     evidence = TalentEvidence(basis="talent", talent=talent, statement=statement, reference=reference)
     before = signed_before(asked.folder)
-    record = draft_record(asked.voice, evidence, made.company, asked.contact, weights, before, now)
+    record = draft_record(asked.voice, evidence, made.company, withdrawal, weights, before, now)
     for source, kept in ((asked.recording, statement), (asked.reference, reference)):
         _keep(source, asked.folder, kept)
     path = write_draft(asked.folder, record)
