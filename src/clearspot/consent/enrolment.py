@@ -45,7 +45,7 @@ class EnrolmentLimits(Strict):
     error_rate: float = Field(ge=0, le=0.35)
     name_closeness: float = Field(ge=0.5, le=1)
     code_closeness: float = Field(ge=0.6, le=1)
-    similarity: float = Field(ge=0.6, le=1)
+    similarity: float = Field(ge=0.75, le=1)
 
     def as_scores(self) -> Scores:
         return Scores(
