@@ -144,6 +144,10 @@ def one_old_word(made: Challenge) -> str:
 REFUSED: dict[str, tuple[Callable[[Challenge], str], str]] = {
     "nothing was said": (said("hm"), "the name 'Nora Example' was not heard in 'hm'"),
     "another talent": (lambda made: made.text.replace(TALENT, "Peter Miller"), "the name 'Nora Example' was not heard"),
+    "a relative": (
+        lambda made: made.text.replace("Nora", "Helen"),
+        "each word of the name 'Nora Example' was not heard",
+    ),
     "no talent": (lambda made: made.text.replace(TALENT, ""), "the name 'Nora Example' was not heard"),
     "another company": (
         lambda made: made.text.replace(COMPANY, "Golden Gate Films"),
@@ -178,7 +182,7 @@ def test_the_sentence_itself_passes(
     heard = listen(made, *recordings, ears, readings.limits)
     assert heard.problems == ()
     assert heard.scores.model_dump() == {
-        "error_rate": 0.0, "talent": 1.0, "company": 1.0, "code": 1.0, "similarity": 0.9,
+        "error_rate": 0.0, "talent": 1.0, "talent_word": 1.0, "company": 1.0, "code": 1.0, "similarity": 0.9,
     }  # fmt: skip
 
 

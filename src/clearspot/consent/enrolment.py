@@ -31,10 +31,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clearspot.transcript import Word
+
 MAX_RECORDING_S = 120.0
 """A statement takes some fifteen seconds; a recording of minutes is something else."""
 
 MAX_REFERENCE_S = 600.0
+NAME_WORD_LETTERS = 3
+"""Shorter parts of a name, such as initials, are heard with the rest or not at all."""
+
 GIVEN = Path("voices enroll")
 """Where a name stands that somebody typed."""
 
@@ -43,7 +48,8 @@ class EnrolmentLimits(Strict):
     """How nearly a statement must be heard. The ranges keep a typing error from switching a check off."""
 
     error_rate: float = Field(ge=0, le=0.35)
-    name_closeness: float = Field(ge=0.5, le=1)
+    name_closeness: float = Field(ge=0.6, le=1)
+    name_word_closeness: float = Field(ge=0.5, le=1)
     code_closeness: float = Field(ge=0.6, le=1)
     similarity: float = Field(ge=0.75, le=1)
 
@@ -51,6 +57,7 @@ class EnrolmentLimits(Strict):
         return Scores(
             error_rate=self.error_rate,
             talent=self.name_closeness,
+            talent_word=self.name_word_closeness,
             company=self.name_closeness,
             code=self.code_closeness,
             similarity=self.similarity,
@@ -233,6 +240,7 @@ def listen(made: Challenge, recording: Path, reference: Path, ears: Ears, limits
     said = hold_against(made.text, match_lines([made.text], words, locale)[0], (made.talent, made.company), locale)
     close = {
         "talent": closeness(made.talent, said.heard, locale),
+        "talent_word": _least_word(made, words),
         "company": closeness(made.company, said.heard, locale),
         "code": min(closeness(word, said.heard, locale) for word in made.code.split(", ")),
     }
@@ -293,6 +301,15 @@ def _speech(path: Path, most_s: float) -> Samples:
     return samples
 
 
+def _least_word(made: Challenge, words: tuple[Word, ...]) -> float:
+    """How closely the least heard word of the talent's name was heard in its place: a shared surname is not a name."""
+    before, _, after = made.text.partition(made.talent)
+    stretches = [part for part in (before, made.talent, after) if part.strip(" ,.")]
+    in_place = match_lines(stretches, words, made.locale)[stretches.index(made.talent)].heard
+    parts = [part for part in made.talent.split() if len(part) >= NAME_WORD_LETTERS] or [made.talent]
+    return min(closeness(part, in_place, made.locale) for part in parts)
+
+
 def _voice_in(path: Path, samples: Samples, ears: Ears) -> NDArray[np.float32]:
     try:
         return ears.encoder.embed(samples)
@@ -304,6 +321,7 @@ def _problems(said: Said, scores: Scores, limits: EnrolmentLimits, made: Challen
     """Every reason not to take a reading, in words."""
     held = {
         f"the name {made.talent!r}": (scores.talent, limits.name_closeness),
+        f"each word of the name {made.talent!r}": (scores.talent_word, limits.name_word_closeness),
         f"the company {made.company!r}": (scores.company, limits.name_closeness),
         f"the code words {made.code!r}": (scores.code, limits.code_closeness),
     }

@@ -131,10 +131,14 @@ class Talent(Strict):
 
 
 class Scores(Strict):
-    """How a statement was heard: error rate of its words (0 is exact), the rest closeness (1 is exact)."""
+    """How a statement was heard: error rate of its words (0 is exact), the rest closeness (1 is exact).
+
+    ``talent_word`` is of the least heard word of the talent's name; ``similarity`` compares the speakers.
+    """
 
     error_rate: float = Field(ge=0)
     talent: Share
+    talent_word: Share
     company: Share
     code: Share
     similarity: float = Field(ge=-1, le=1)
