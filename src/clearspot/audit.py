@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +19,8 @@ from typing import Any, Literal, get_args
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from clearspot.errors import MachineFault, Refused
+from clearspot.chain import NOTHING, inspect_chain
+from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import write_atomically
 from clearspot.hashing import canonical_json, sha256_bytes
 from clearspot.signing import is_signed, key_id, sign
@@ -27,14 +28,10 @@ from clearspot.yamlfile import Strict
 
 LOG_FILE, HEAD_FILE, LOCK_FILE = "log.jsonl", "head.json", ".lock"
 DOMAIN = b"clearspot audit log\x00"
-NOTHING = "0" * 64
-"""What the first entry names as the digest of the one before."""
-
 CLOCK_SLACK_S = 5.0
 """How far two machines that share a log may disagree about the time."""
 
 LOCK_TIMEOUT_S = 60.0
-MOST_TOLD = 1000
 
 Event = Literal[
     "begun", "trust", "enrolment", "signature", "grant", "refusal", "approval", "export", "withdrawal", "revocation"
@@ -207,7 +204,9 @@ class AuditLog:
         with self.locked():
             head = self.head()
             at = since or Position()
-            with self.path.open("rb") as file:
+            with self._reading():
+                file = self.path.open("rb")
+            with file:
                 file.seek(at.offset)
                 for line in file:
                     entry = _entry(line.rstrip(b"\n"), self.path, at.n + 1)
@@ -225,17 +224,26 @@ class AuditLog:
             How many entries there are, and what is wrong, entry by entry; empty where nothing is.
         """
         with self.locked():
+            head, problems = None, []
             try:
-                head: Head | None = self.head()
-                problems = []
+                head = self._signed_head()
+                self._complete(head)
             except Refused as refusal:
-                head, problems = None, [refusal.what]
-            lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        links = [_link(line) for line in lines]
-        found = [*_out_of_order(links), *_changed(links)]
+                problems.append(refusal.what)
+            with self._reading():
+                data = self.path.read_bytes() if self.path.exists() else b""
+        lines = data.removesuffix(b"\n").split(b"\n") if data else []
+        found = inspect_chain(lines, head.n if head else 0)
         if head and not found and (not lines or sha256_bytes(lines[-1]) != head.sha256):
             found.append(f"the last entry is not entry {head.n} that was signed: the log was written anew")
         return len(lines), tuple(problems + found)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise MachineFault(f"cannot be read: {error.strerror}.", where=str(self.path)) from error
 
     def _signed_head(self) -> Head:
         path = self.folder / HEAD_FILE
@@ -271,10 +279,12 @@ class AuditLog:
             raise _tampered(self.path, f"there is more in it than the {head.n} entries that were signed")
         if have < begins:
             raise _tampered(self.path, f"it is shorter than the {head.n} entries that were signed")
-        with self.path.open("rb") as file:
-            file.seek(begins)
-            if not last.startswith(file.read()):
-                raise _tampered(self.path, f"entry {head.n} was changed")
+        if have > begins:
+            with self._reading(), self.path.open("rb") as file:
+                file.seek(begins)
+                rest = file.read()
+            if not last.startswith(rest):
+                raise _tampered(self.path, f"its end is not that of entry {head.n} that was signed")
         self._put(begins, last)
 
     def _write(self, after: Position, event: Event, data: Mapping[str, Any]) -> Entry:
@@ -287,7 +297,10 @@ class AuditLog:
             data=dict(data),
             previous=after.sha256,
         )
-        line = entry.line
+        try:
+            line = entry.line
+        except ValueError as error:
+            raise BadInput(f"cannot be written down: {error}.", where=str(self.path)) from error
         size_bytes = after.offset + len(line) + 1
         unsigned = Head(
             n=entry.n,
@@ -307,7 +320,9 @@ class AuditLog:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
             try:
                 os.ftruncate(handle, offset)
-                os.pwrite(handle, line, offset)
+                while line:
+                    written = os.pwrite(handle, line, offset)
+                    line, offset = line[written:], offset + written
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -329,50 +344,6 @@ def _entry(line: bytes, path: Path, n: int) -> Entry:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _tampered(path, f"entry {n} is none") from error
     return entry
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What the links of the chain need of one line; ``n`` is None where it is no entry."""
-
-    n: int | None
-    previous: str
-    sha256: str
-
-
-def _link(line: bytes) -> _Line:
-    try:
-        value = json.loads(line)
-        n, previous = value["n"], value["previous"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        n, previous = None, ""
-    return _Line(n if isinstance(n, int) else None, str(previous), sha256_bytes(line))
-
-
-def _out_of_order(links: Sequence[_Line]) -> Iterator[str]:
-    """What is missing, twice there, or out of its place."""
-    seen: set[int] = set()
-    highest = 0
-    for index, link in enumerate(links, start=1):
-        if link.n is None:
-            yield f"line {index} is no entry"
-            continue
-        if link.n in seen:
-            yield f"entry {link.n} is there twice"
-        elif link.n < highest:
-            yield f"entry {link.n} stands out of its place, after entry {highest}"
-        seen.add(link.n)
-        highest = max(highest, link.n)
-    told = range(1, min(highest, len(links) + MOST_TOLD) + 1)  # a forged number may be anything
-    yield from (f"entry {n} is missing" for n in told if n not in seen)
-
-
-def _changed(links: Sequence[_Line]) -> Iterator[str]:
-    """Entries whose line is not the one that the entry after them names."""
-    digests = {link.n: link.sha256 for link in links if link.n is not None} | {0: NOTHING}
-    for link in links:
-        if link.n is not None and link.previous != digests.get(link.n - 1, link.previous):
-            yield f"entry {max(1, link.n - 1)} was changed"
 
 
 def _stamp(time: dt.datetime) -> str:

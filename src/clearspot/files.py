@@ -95,11 +95,21 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
                 os.fsync(file.fileno())
             os.chmod(name, mode)
             os.replace(name, path)
+            _flush_folder(path.parent)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(path)) from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Let a rename outlive a power cut, where the system can do that."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def inside(folder: Path, name: str, *, where: str) -> Path:

@@ -65,7 +65,8 @@ def show(
         typer.echo(json.dumps({"entries": [entry.model_dump(mode="json") for entry in newest]}))
         return
     for entry in newest:
-        data = {name: value for name, value in entry.data.items() if not name.endswith("_sha256")}
+        data = {**entry.data, **entry.data.get("revocation", {})}
+        data = {name: value for name, value in data.items() if not name.endswith("_sha256")}
         told = ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int) and value)
         typer.echo(f"{entry.n:6} {entry.at[:19]}Z  {entry.event:10} {told}")
 

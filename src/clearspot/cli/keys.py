@@ -25,6 +25,8 @@ def init(
     made = create_keys(project.keys_dir, project.own_trust_dir, project.settings.provider, now, renew=renew)
     if writing_authority(project).log.begin():
         typer.echo(f"audit log:     {project.audit_dir} (begun; back it up)")
+        if not made:
+            typer.echo("There were keys and no log: if there was one, put it back from its backup now.")
     if not made:
         typer.echo(f"keys are there already: {project.keys_dir} (--renew makes new ones)")
         return

@@ -52,7 +52,9 @@ def affected(voice_id: VoiceId, as_json: Json = False) -> None:
     from clearspot.project import find_project
 
     project = find_project()
-    known = known_here(reading_authority(project), project.voice_folders().values())
+    authority = reading_authority(project)
+    authority.log.head()  # where there is no log, "none" would be a guess
+    known = known_here(authority, project.voice_folders().values())
     rows = []
     for one in known.of_voice(voice_id):
         revocation = known.revocation_of(one.record_sha256)

@@ -40,9 +40,9 @@ class Known:
     def of_voice(self, voice: str) -> tuple[Exported, ...]:
         return tuple(one for one in self.exported if one.voice == voice)
 
-    def by_bytes(self, essence_sha256: str) -> Exported | None:
-        """The export of exactly this essence, the newest if there are several."""
-        return next((one for one in reversed(self.exported) if one.essence_sha256 == essence_sha256), None)
+    def by_bytes(self, essence_sha256: str) -> tuple[Exported, ...]:
+        """Every export of exactly this essence."""
+        return tuple(one for one in self.exported if one.essence_sha256 == essence_sha256)
 
     def revocation_of(self, record_sha256: str) -> Revocation | None:
         """What ended the consent given by a record: a take-down before anything milder."""

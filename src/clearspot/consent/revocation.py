@@ -78,7 +78,7 @@ def revoke(voice: Voice, effect: Effect, reason: str, key: Ed25519PrivateKey, no
         before=tuple(record.digest for record in voice.before),
         effect=effect,
         reason=reason,
-        at=now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+        at=now.astimezone(dt.UTC).isoformat(timespec="milliseconds"),
     )
     body = plain.model_dump(mode="json")
     signed = {"key": key_id(key.public_key()), "ed25519": sign(DOMAIN, body, key)}

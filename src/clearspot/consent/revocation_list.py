@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from clearspot.yamlfile import MAX_BYTES, Strict, dump_yaml, load_model, parse_m
 
 DOMAIN = b"clearspot revocation list\x00"
 TIMEOUT_S = 5.0
+CLOCK_SLACK = dt.timedelta(seconds=5)
 SCHEMES = ("http://", "https://")
 
 
@@ -58,6 +60,7 @@ class PolledList:
     root: Path
     clock: Callable[[], dt.datetime] = utc_now
     _asked: dt.datetime | None = field(default=None, repr=False)
+    _parsed: tuple[tuple[int, ...], SignedList | None] | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def current(self) -> RevocationList:
@@ -94,7 +97,8 @@ class PolledList:
         """
         self._asked = now
         try:
-            fetched = self._check(parse_yaml(self._fetch(), self.source.url), Path(self.source.url))
+            value = parse_yaml(self._fetch(), self.source.url)
+            fetched = self._check(parse_model(SignedList, value, Path(self.source.url)), Path(self.source.url))
             known = self._known()
             if known is not None and fetched.serial < known.serial:
                 return f"it went back from number {known.serial} to {fetched.serial}"
@@ -112,9 +116,11 @@ class PolledList:
         try:
             with httpx.stream("GET", self.source.url, timeout=TIMEOUT_S, follow_redirects=False) as answer:
                 answer.raise_for_status()
-                body = b""
+                body, until = b"", time.monotonic() + TIMEOUT_S
                 for piece in answer.iter_bytes():
                     body += piece
+                    if time.monotonic() > until:
+                        raise MachineFault("cannot be reached: timed out.", where=self.source.url)
                     if len(body) > MAX_BYTES:
                         raise BadInput(f"is longer than {MAX_BYTES:,} bytes.", where=self.source.url)
                 return body.decode()
@@ -124,24 +130,32 @@ class PolledList:
             raise MachineFault(f"cannot be reached: {error}.", where=self.source.url) from error
 
     def _known(self) -> SignedList | None:
-        """What is kept on this machine; nothing where that is not the keeper's any more."""
+        """What is kept on this machine; nothing where that is not the keeper's any more. Read when it has changed."""
         try:
-            return self._check(None, self.kept) if self.kept.exists() else None
-        except ClearspotError:
-            return None  # as good as none: it is fetched again, or refused
+            stat = self.kept.stat()
+        except OSError:
+            return None
+        same = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        if self._parsed is None or self._parsed[0] != same:
+            try:
+                self._parsed = (same, self._check(load_model(SignedList, self.kept), self.kept))
+            except ClearspotError:
+                self._parsed = (same, None)  # as good as none: it is fetched again, or refused
+        return self._parsed[1]
 
-    def _check(self, value: object, path: Path) -> SignedList:
-        known = load_model(SignedList, path) if value is None else parse_model(SignedList, value, path)
+    def _check(self, known: SignedList, path: Path) -> SignedList:
         key = public_key(self.source.key)
         if not is_signed(DOMAIN, known.plain.model_dump(mode="json"), known.ed25519, key):
             raise Refused("is not signed by the key that configs/clearspot.yaml names.", where=str(path))
         return known
 
     def _reached(self) -> dt.datetime | None:
+        """When the list was last reached; never, where that would be yet to come."""
         try:
-            return dt.datetime.fromtimestamp(self.kept.stat().st_mtime, dt.UTC)
+            reached = dt.datetime.fromtimestamp(self.kept.stat().st_mtime, dt.UTC)
         except OSError:
             return None
+        return reached if reached <= self.clock() + CLOCK_SLACK else None
 
     def _unknown(self, why: str) -> Refused:
         return Refused(

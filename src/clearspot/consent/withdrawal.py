@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from clearspot.consent.affected import known_here
 from clearspot.consent.authority import Authority
@@ -47,9 +48,18 @@ def withdraw_consent(
             where="--key",
             remedy="Use the talent's, guardian's or licensee's key, or this project's own (leave out --key).",
         )
-    revocation = revoke(voice, chosen, reason.strip(), key, authority.now())
+    known = known_here(authority, [voice.folder])
+    before = known.revocation_of(voice.record.digest)
+    if before is not None and before.effect in {"take-down", chosen}:
+        raise BadInput(
+            f"consent record {voice.record.id!r} was revoked already, on {before.at[:10]} ({before.effect}).",
+            where="voices revoke",
+        )
+    try:
+        revocation = revoke(voice, chosen, reason.strip(), key, authority.now())
+    except ValidationError as error:
+        raise BadInput("should be 1 to 2000 characters of text.", where="--reason") from error
     path = write_revocation(authority.own_voices / voice.id, revocation)  # first: alone, it already counts
     with authority.ledger.turn() as turn:
         turn.write("revocation", {"revocation": revocation.plain.model_dump(mode="json"), "key": name})
-    known = known_here(authority, [voice.folder])
     return path, len(known.of_voice(voice.id))

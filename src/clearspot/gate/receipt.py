@@ -66,8 +66,10 @@ def not_in_log(receipt: Mapping[str, Any], entries: Mapping[int, str], trusted: 
     """
     if problem := check_receipt(receipt, trusted):
         return f"the receipt {problem}"
-    anchor = receipt["receipt"].get("audit", {})
-    if entries.get(anchor.get("entry")) != anchor.get("sha256"):
+    anchor = receipt["receipt"].get("audit")
+    if not isinstance(anchor, dict) or not isinstance(anchor.get("entry"), int):
+        return "the receipt names no entry of a log"
+    if entries.get(anchor["entry"], "") != anchor.get("sha256"):
         return f"entry {anchor.get('entry')} is not the export that the receipt names: the log was cut or written anew"
     return ""
 

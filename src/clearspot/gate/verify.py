@@ -72,8 +72,13 @@ def _consent(path: Path, facts: manifest.ManifestFacts, known: Known) -> Finding
     try:
         exported = known.by_bytes(essence_sha256(path))
     except ClearspotError:
-        exported = None
-    named = str(facts.clearance.get("consent_record_sha256", "")) or (exported.record_sha256 if exported else "")
+        exported = ()
+    named = str(facts.clearance.get("consent_record_sha256", "")) if facts.state == manifest.TRUSTED else ""
+    if not named and exported:
+        named = next(
+            (one.record_sha256 for one in exported if known.revocation_of(one.record_sha256)),
+            exported[-1].record_sha256,
+        )
     if not named:
         return Finding(
             RULE, "fail", "no record named", "consent not revoked", "nothing says which consent it left with"
@@ -82,7 +87,7 @@ def _consent(path: Path, facts: manifest.ManifestFacts, known: Known) -> Finding
     if revocation is None:
         return Finding(RULE, "pass", "not revoked", "consent not revoked")
     measured = f"revoked on {revocation.at[:10]}, {revocation.effect}"
-    before = exported is not None and exported.record_sha256 == named and exported.at < revocation.time
+    before = any(one.record_sha256 == named and one.at < revocation.time for one in exported)
     if revocation.effect == "from-now" and before:
         return Finding(RULE, "pass", measured, "consent not revoked", "this file left before, and may stay")
     detail = "take this file down" if revocation.effect == "take-down" else "nothing shows that this file left before"
