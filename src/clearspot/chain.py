@@ -1,4 +1,4 @@
-"""A chain of JSON lines, each with its number and the digest of the line before: what is wrong with it, line by line."""
+"""A chain of JSON lines, each with a number and the digest of the line before: what is wrong with it, line by line."""
 
 from __future__ import annotations
 
