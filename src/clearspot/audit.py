@@ -153,7 +153,7 @@ class AuditLog:
         with self.locked():
             if self.exists:
                 return False
-            self._write(Position(), "begun", {})
+            self._write(Position(), "begun", {}, self.clock())
             return True
 
     def append(self, event: Event, data: Mapping[str, Any]) -> Entry:
@@ -166,7 +166,9 @@ class AuditLog:
         with self.locked():
             head = self.head()
             self.require_clock(head)
-            return self._write(Position(head.n, head.size_bytes, head.sha256), event, data)
+            # Never before the entry before it, within the slack neither: else the clock could go back step by step.
+            at = max(self.clock(), self._newest(head))
+            return self._write(Position(head.n, head.size_bytes, head.sha256), event, data, at)
 
     def head(self) -> Head:
         """The signed head, the log completed to it where a process died between the two.
@@ -186,7 +188,7 @@ class AuditLog:
         Raises:
             Refused: This machine's clock was set back.
         """
-        now, newest = self.clock(), _entry(head.line.encode(), self.path, head.n).time
+        now, newest = self.clock(), self._newest(head)
         if (newest - now).total_seconds() > CLOCK_SLACK_S:
             raise Refused(
                 f"this machine's clock says {_stamp(now)}, and the audit log's newest entry is of {_stamp(newest)}.",
@@ -287,12 +289,15 @@ class AuditLog:
                 raise _tampered(self.path, f"its end is not that of entry {head.n} that was signed")
         self._put(begins, last)
 
-    def _write(self, after: Position, event: Event, data: Mapping[str, Any]) -> Entry:
+    def _newest(self, head: Head) -> dt.datetime:
+        return _entry(head.line.encode(), self.path, head.n).time
+
+    def _write(self, after: Position, event: Event, data: Mapping[str, Any], at: dt.datetime) -> Entry:
         if self._key is None:
             raise ValueError("this log was opened to be read")
         entry = Entry(
             n=after.n + 1,
-            at=self.clock().astimezone(dt.UTC).isoformat(timespec="milliseconds"),
+            at=at.astimezone(dt.UTC).isoformat(timespec="milliseconds"),
             event=event,
             data=dict(data),
             previous=after.sha256,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import types
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -154,38 +156,59 @@ def _odd(value: Any, field: str = "") -> str:
 
 
 def _explain(error: ValidationError, kind: type[BaseModel]) -> str:
-    problems = []
-    for item in error.errors()[:5]:
-        loc, model = _walk(kind, item["loc"])
-        field = ".".join(loc) or "(the whole file)"
-        tag = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
-        if item["type"] == "extra_forbidden":
-            choices = ", ".join(model.model_fields) if model else ""
-            problems.append(f"{field}: unknown field" + (f"; known here: {choices}" if choices else ""))
-        elif item["type"] == "missing":
-            problems.append(f"{field}: is missing")
-        elif item["type"] == "union_tag_not_found":
-            problems.append(f"{field}.{tag}: is missing")
-        elif item["type"] == "union_tag_invalid":
-            expected, given = item["ctx"]["expected_tags"], item["ctx"]["tag"]
-            problems.append(f"{field}.{tag}: should be one of {expected} (it is {given!r})")
-        else:
-            message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
-            shown = repr(item["input"])
-            shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-            problems.append(f"{field}: {message} (it is {shown})")
-    return "; ".join(problems) + "."
+    problems: list[str] = []
+    for choice, group in itertools.groupby(error.errors(), lambda item: _walk(kind, item["loc"]).choice):
+        items = [(item, _walk(kind, item["loc"])) for item in group]
+        problems += [_tell(*each) for each in (_meant(items) if choice else items)]
+    return "; ".join(problems[:5]) + "."
 
 
-def _walk(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], type[BaseModel] | None]:
-    """Where ``loc`` points, as people write it, and the model that holds it, as far as the models say."""
+def _meant(items: list[tuple[Any, _Place]]) -> list[tuple[Any, _Place]]:
+    """What is wrong with the choice that was meant, of a field that may be ``any`` or a list; the first may be both."""
+    inside = [(item, place) for item, place in items if place.names != place.choice]
+    others = [(item, place) for item, place in items if item["type"] != "literal_error"]
+    return inside or others or items
+
+
+def _tell(item: Any, place: _Place) -> str:
+    field = ".".join(place.names) or "(the whole file)"
+    tag = str(item.get("ctx", {}).get("discriminator", "")).strip("'")
+    match item["type"]:
+        case "extra_forbidden":
+            choices = ", ".join(place.holder.model_fields) if place.holder else ""
+            return f"{field}: unknown field" + (f"; known here: {choices}" if choices else "")
+        case "missing":
+            return f"{field}: is missing"
+        case "union_tag_not_found":
+            return f"{field}.{tag}: is missing"
+        case "union_tag_invalid":
+            return f"{field}.{tag}: should be one of {item['ctx']['expected_tags']} (it is {item['ctx']['tag']!r})"
+    message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+    at_choice = place.words and place.choice == place.names and isinstance(item["input"], str)
+    words = f", or {' or '.join(map(repr, place.words))}" if at_choice else ""
+    shown = repr(item["input"])
+    return f"{field}: {message}{words} (it is {shown if len(shown) <= 60 else f'{shown[:57]}...'})"
+
+
+class _Place(NamedTuple):
+    """Where something is wrong, as people write it.
+
+    ``holder`` is the model that holds the last name, as far as the models say; ``choice`` the names up to a field that
+    may be one of several kinds, and ``words`` what it may be in a word.
+    """
+
+    names: tuple[str, ...]
+    holder: type[BaseModel] | None
+    choice: tuple[str, ...] | None = None
+    words: tuple[str, ...] = ()
+
+
+def _walk(kind: type[BaseModel], loc: tuple[int | str, ...]) -> _Place:
     model: type[BaseModel] | None = kind
-    holder: type[BaseModel] | None = kind
-    names: list[str] = []
+    place = _Place((), kind)
     parts = iter(loc)
     for part in parts:
-        names.append(str(part))
-        holder = model
+        place = place._replace(names=(*place.names, str(part)), holder=model)
         field = model.model_fields.get(str(part)) if model else None
         if field is None:
             continue  # a key of a mapping whose values are of ``model``
@@ -193,8 +216,18 @@ def _walk(kind: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str],
             tag = next(parts, None)
             model = next((one for one in get_args(field.annotation) if _has_tag(one, field.discriminator, tag)), None)
         else:
+            if (kinds := _choices(field.annotation)) and next(parts, None) is not None:  # here too
+                words = tuple(word for each in kinds if get_origin(each) is Literal for word in get_args(each))
+                place = place._replace(choice=place.names, words=words)
             model = _model_in(field.annotation)
-    return names, holder
+    return place
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The kinds that a field may be of, where there are several."""
+    union = get_origin(annotation) in (Union, types.UnionType)
+    kinds = tuple(each for each in get_args(annotation) if each is not type(None)) if union else ()
+    return kinds if len(kinds) > 1 else ()
 
 
 def _has_tag(model: Any, discriminator: Any, tag: int | str | None) -> bool:
@@ -210,4 +243,16 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def dump_yaml(value: Any) -> str:
     """YAML for people: key order kept, no wrapping, Unicode as it is."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1000)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that escapes the line ends of Unicode: it would fold them into spaces."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if {"\x85", "\u2028", "\u2029"} & set(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -140,9 +140,9 @@ def test_affected_forgets_nothing_that_was_moved_or_deleted(left: Left, clearspo
     assert [line.endswith("  (not there any more)") for line in told[:3]] == [not one["there"] for one in after]
 
 
-def test_another_voice_has_nothing_to_do_with_it(left: Left, clearspot: Call) -> None:
-    assert affected(clearspot, "nora") == []
-    assert clearspot("voices", "affected", "nora")[1] == "0 deliverables were exported with nora\n"
+def test_a_voice_that_nobody_ever_knew_is_a_mistake_and_not_none(left: Left, clearspot: Call) -> None:
+    told = clearspot("voices", "affected", "hous")
+    assert told == (2, "", "clearspot: voices/: there is no voice 'hous'; there is: house.\n")
 
 
 def test_affected_does_not_say_none_where_the_log_is_gone_or_touched(left: Left, clearspot: Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -375,11 +376,12 @@ def run(clearspot: Call, scene: Scene) -> tuple[int, dict[str, Any]]:
 
 def revoke_before(scene: Scene, monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> None:
     """Revoke in the middle of a run: before it comes to a function, the first time."""
-    real, done = getattr(module, name), []
+    real, done, one_at_a_time = getattr(module, name), [], threading.Lock()
 
     def revoke_first(*given: Any, **named: Any) -> object:
-        if not done:
-            done.append(end_consent(scene.project))
+        with one_at_a_time:  # lines are spoken on several threads
+            if not done:
+                done.append(end_consent(scene.project))
         return real(*given, **named)
 
     monkeypatch.setattr(module, name, revoke_first)

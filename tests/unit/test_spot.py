@@ -12,7 +12,7 @@ from clearspot.spot import Script, load_spot
 from clearspot.yamlfile import load_model
 from tests.conftest import DEMO, edit
 
-DEMO_DIGEST = "2104b90e32fec17944a33830d6becb4722f956d28321511bc8596bd366f0f603"
+DEMO_DIGEST = "90532dbf60ab508591c4b5cf355b6abefcf98a81fff49ee2f8139f2df5e8b420"
 
 LONG = "a" * 2_000
 
@@ -191,7 +191,7 @@ SCRIPT_YAML: dict[str, tuple[str, str, list[str]]] = {
     "an unknown key": (
         "locale: en-US",
         "locale: en-US\nlanguage: en",
-        ["language: unknown field; known here: advertiser, product, locale, protected, lines"],
+        ["language: unknown field; known here: advertiser, product, categories, locale, protected, lines"],
     ),
     "no advertiser": ("advertiser: Lumen Coffee\n", "", ["advertiser: is missing"]),
     "an empty advertiser": ("advertiser: Lumen Coffee\n", 'advertiser: ""\n', ["advertiser: ", "(it is '')"]),

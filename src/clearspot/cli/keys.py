@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from clearspot.consent.trust import ConsentKey
 
 app = typer.Typer(help="Signing keys, and whose consent counts.", no_args_is_help=True)
 
@@ -63,7 +66,8 @@ def trust(
 ) -> None:
     """Let a key's signature count as consent, for certain voices: a line in configs/trust/consent-keys.yaml."""
     from clearspot.consent.authority import accept_circle, require_known_circle
-    from clearspot.consent.trust import ConsentKey, add_key
+    from clearspot.consent.trust import ConsentKey, add_key, load_consent_keys
+    from clearspot.errors import Refused
     from clearspot.project import find_project
     from clearspot.provenance.keys import load_public_key
     from clearspot.signing import public_text
@@ -73,6 +77,13 @@ def trust(
     given = {"public": public_text(load_public_key(public)), "holder": holder, "role": role, "voices": voice}
     key = parse_model(ConsentKey, given, Path("keys trust"))
     require_known_circle(project)
+    before = load_consent_keys(project.trust_dirs).keys.get(key.id)
+    if before is not None and (ended := before.revoked or before.until):
+        raise Refused(
+            f"key {key.id} ended on {ended}; a key that ended is not trusted again.",
+            where=str(public),
+            remedy="Make a new key for whoever signs.",
+        )
     path = add_key(project.root / "configs" / "trust", key)
     accept_circle(project)
     typer.echo(f"{key.id} counts as {holder}, {role} of {', '.join(voice)}: {path}")
@@ -96,9 +107,9 @@ def retire(
     known = load_consent_keys(project.trust_dirs).keys
     if key not in known:
         raise BadInput(f"there is no consent key {key!r}; there is: {', '.join(known) or 'none'}.", where="KEY")
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    signed = _signed_with(key, project.voice_folders())
-    ended = {"revoked": today} if revoke else {"until": today, "records": signed}
+    today = dt.datetime.now(dt.UTC).date()
+    signed = _signed_with(known[key], project.voice_folders())
+    ended = {"revoked": str(today)} if revoke else {"until": str(today - dt.timedelta(days=1)), "records": signed}
     path = add_key(project.root / "configs" / "trust", known[key].model_copy(update=ended))
     accept_circle(project)
     how = "counts for nothing any more" if revoke else f"signs nothing new; {len(signed)} records of it stay good"
@@ -115,12 +126,12 @@ def accept() -> None:
     typer.echo(f"accepted: {', '.join(changed)}" if changed else "nothing has changed")
 
 
-def _signed_with(key: str, voices: dict[str, Path]) -> tuple[str, ...]:
+def _signed_with(key: ConsentKey, voices: dict[str, Path]) -> tuple[str, ...]:
     """The digests of all records, of today and before, that a key signed."""
     from clearspot.consent.registry import SIGNATURE_FILE
-    from clearspot.consent.signature import Signatures
+    from clearspot.consent.signature import Signatures, signed_by
     from clearspot.yamlfile import load_model
 
     paths = (path for folder in voices.values() for path in sorted(folder.rglob(SIGNATURE_FILE)))
     found = (load_model(Signatures, path) for path in paths)
-    return tuple(dict.fromkeys(one.record_sha256 for one in found if any(each.key == key for each in one.signatures)))
+    return tuple(dict.fromkeys(one.record_sha256 for one in found if signed_by(one, key)))

@@ -49,14 +49,18 @@ def affected(voice_id: VoiceId, as_json: Json = False) -> None:
     """List every deliverable that was ever exported with a voice: path, digest, markets, from the audit log."""
     from clearspot.consent.affected import known_here
     from clearspot.consent.authority import reading_authority
+    from clearspot.consent.registry import voice_folder
     from clearspot.project import find_project
 
     project = find_project()
     authority = reading_authority(project)
     authority.log.head()  # where there is no log, "none" would be a guess
     known = known_here(authority, project.voice_folders().values())
-    rows = []
-    for one in known.of_voice(voice_id):
+    rows: list[dict[str, object]] = []
+    exported = known.of_voice(voice_id)
+    if not exported:
+        voice_folder(voice_id, project.voice_folders())  # a voice that nobody ever knew is a mistake, not "none"
+    for one in exported:
         revocation = known.revocation_of(one.record_sha256)
         rows.append(
             {

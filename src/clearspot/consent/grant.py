@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -17,7 +17,7 @@ from clearspot.consent.registry import Voice
 from clearspot.consent.scope import Use, out_of_scope, require_in_scope
 from clearspot.consent.spot_approval import SpotApproval, require_spot_approval
 from clearspot.consent.standing import require_evidence, require_not_revoked, require_standing
-from clearspot.errors import Refused
+from clearspot.errors import BadInput, Refused
 from clearspot.files import PinnedFile
 
 _SEAL = object()
@@ -52,6 +52,17 @@ class Grant:
         return self.uses[0].locale
 
 
+def require_grant(value: object) -> Grant:
+    """What every engine asks first.
+
+    Raises:
+        TypeError: It is no grant, whatever it says of itself.
+    """
+    if type(value) is not Grant:
+        raise TypeError(f"an engine speaks with a Grant alone, not with {type(value).__name__}")
+    return value
+
+
 def authorize(
     voice: Voice,
     uses: tuple[Use, ...],
@@ -65,7 +76,7 @@ def authorize(
 
     Args:
         voice: The voice and its record, as read from disk.
-        uses: At least one; all of the same spot and locale.
+        uses: At least one; they differ in nothing but their market.
         authority: Who may sign, who was revoked, and what was granted before.
         weights: For each role in ``voice.yaml`` the file that would be loaded.
         step: What leave is asked for. For an export every file is read anew, whatever its digest is known to be.
@@ -79,13 +90,13 @@ def authorize(
             other weights. The message names record, field, asked and allowed.
         MachineFault: The audit log cannot be written: what cannot be written down is not granted.
     """
-    if not uses or len({(use.spot, use.locale) for use in uses}) != 1:
+    if len({dataclasses.replace(use, market="") for use in uses}) != 1:
         raise ValueError("a grant is for the uses of exactly one spot in one locale")
     now = authority.now()
     noted = _noted(voice, uses, step)
     try:
         signed_by = _decide(voice, uses, authority, weights, step, approval, now)
-    except Refused as refusal:
+    except (Refused, BadInput) as refusal:
         authority.note_refusal(noted, refusal)
         raise
     return Grant(
@@ -101,7 +112,7 @@ def authorize(
         weights=MappingProxyType(
             {role: PinnedFile(file.path, voice.record.weights[role]) for role, file in weights.items()}
         ),
-        settings=MappingProxyType(copy.deepcopy(voice.file.settings)),
+        settings=_frozen(voice.file.settings),
         seal=_SEAL,
     )
 
@@ -158,6 +169,13 @@ def _decide(
         authority.note_circle(turn)
         turn.write("grant", {**_noted(voice, uses, step), "signed_by": list(signed_by)})
     return signed_by
+
+
+def _frozen(value: Any) -> Any:
+    """Settings that nobody can change, however deep: they are part of what was consented to."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _frozen(each) for name, each in value.items()})
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value
 
 
 def _require_weights(voice: Voice, weights: Mapping[str, PinnedFile], authority: Authority, *, anew: bool) -> None:

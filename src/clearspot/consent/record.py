@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -15,6 +16,9 @@ from clearspot.yamlfile import Strict
 ANY = "any"
 HEX64 = r"^[0-9a-f]{64}$"
 SCHEMA_VERSION = 1
+PLAIN_NAME = r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$"
+NO_PLACES = {"localtime", "Factory", "posixrules"}
+"""What zoneinfo opens too, and what means another time on another machine."""
 
 
 def _date(value: str) -> str:
@@ -33,6 +37,8 @@ def _time_zone(value: str) -> str:
     import zoneinfo
 
     try:
+        if value in NO_PLACES:
+            raise ValueError("no place")  # noqa: TRY301  (told like the other ways to be none)
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("should be an IANA time zone such as Europe/Madrid or UTC") from error
@@ -40,7 +46,7 @@ def _time_zone(value: str) -> str:
 
 
 def _file_name(value: str) -> str:
-    if not value or "/" in value or "\\" in value or value.startswith("."):
+    if not re.fullmatch(PLAIN_NAME, value):
         raise ValueError("should be the plain name of a file in the voice's folder")
     return value
 
@@ -49,9 +55,7 @@ Digest = Annotated[str, Field(pattern=HEX64)]
 Date = Annotated[str, AfterValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
 Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-FileName = Annotated[
-    str, AfterValidator(_file_name), WithJsonSchema({"type": "string", "pattern": r"^[^./\\][^/\\]*$"})
-]
+FileName = Annotated[str, AfterValidator(_file_name), WithJsonSchema({"type": "string", "pattern": PLAIN_NAME})]
 Words = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\S")]
 """Something said in words; never empty."""
 
@@ -124,9 +128,11 @@ class Talent(Strict):
     union: str = ""
 
     @model_validator(mode="after")
-    def _minor_has_guardian(self) -> Self:
+    def _guardian_of_a_minor(self) -> Self:
         if not self.adult and self.guardian is None:
             raise ValueError("a minor needs a guardian")
+        if self.adult and self.guardian is not None:
+            raise ValueError("an adult consents in person; a guardian signs for a minor alone")
         return self
 
 
@@ -240,7 +246,7 @@ class ConsentRecord(Strict):
         if isinstance(self.evidence, TalentEvidence):
             text = self.evidence.statement.text
             for who, name in (("talent", self.evidence.talent.legal_name), ("licensee", self.licensee.name)):
-                if name not in text:
+                if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
                     raise ValueError(f"evidence.statement.text does not name the {who} {name!r}")
         return self
 

@@ -125,6 +125,8 @@ def _before(record: ConsentRecord, folder: Path) -> tuple[ConsentRecord, ...]:
         earlier = load_model(ConsentRecord, path)
         if earlier.digest != wanted:
             raise _broken_chain(path, f"the record before it should be {wanted[:12]}, this is {earlier.digest[:12]}")
+        if earlier.voice != record.voice:
+            raise _broken_chain(path, f"the record before it is of another voice, {earlier.voice!r}")
         chain.append(earlier)
         wanted = earlier.previous_sha256
     return tuple(chain)

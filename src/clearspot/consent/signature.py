@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field, model_validator
 
 from clearspot.consent.record import ConsentRecord, Digest, Role, Time
-from clearspot.consent.trust import ConsentKeys, KeyId
+from clearspot.consent.trust import ConsentKey, ConsentKeys, KeyId
 from clearspot.errors import Refused
 from clearspot.signing import is_signed, key_id, sign
 from clearspot.yamlfile import Strict, load_model
 
 DOMAIN = b"clearspot consent record\x00"
+CLOCKS_DIFFER_BY = dt.timedelta(minutes=5)
 
 
 class RecordSignature(Strict):
@@ -96,13 +97,30 @@ def _require(
             where=f"{path}: ed25519",
             remedy="Have the record signed again by whoever may give this consent.",
         )
-    if dt.datetime.fromisoformat(signature.signed_at) > now + dt.timedelta(minutes=5):
-        raise Refused(
-            f"consent record {record.id!r} is signed as {role} at {signature.signed_at}, which is yet to come.",
-            where=f"{path}: signed_at",
-            remedy="Set this machine's clock right, or have the record signed again.",
-        )
+    require_past(signature.signed_at, now, f"consent record {record.id!r} is signed as {role}", str(path))
     return signature
+
+
+def require_past(signed_at: str, now: dt.datetime, what: str, where: str) -> None:
+    """That something was signed before now, give or take what clocks differ by.
+
+    Raises:
+        Refused: It says that it was signed later than now.
+    """
+    if dt.datetime.fromisoformat(signed_at) > now + CLOCKS_DIFFER_BY:
+        raise Refused(
+            f"{what} at {signed_at}, which is yet to come.",
+            where=f"{where}: signed_at",
+            remedy="Set this machine's clock right, or have it signed again.",
+        )
+
+
+def signed_by(signatures: Signatures, key: ConsentKey) -> bool:
+    """Whether a key really made one of these signatures, whatever they say of it."""
+    return any(
+        one.key == key.id and is_signed(DOMAIN, _signed_part(signatures.record_sha256, one), one.ed25519, key.key)
+        for one in signatures.signatures
+    )
 
 
 def _signed_part(record_sha256: str, signature: RecordSignature) -> dict[str, str]:

@@ -12,9 +12,11 @@ from pydantic import Field
 from clearspot.consent.record import Digest, Role, Time
 from clearspot.consent.registry import Voice
 from clearspot.consent.scope import Use, out_of_scope
+from clearspot.consent.signature import require_past
 from clearspot.consent.trust import ConsentKeys, KeyId
 from clearspot.errors import Refused
 from clearspot.files import write_atomically
+from clearspot.hashing import sha256_json
 from clearspot.signing import is_signed, key_id, sign
 from clearspot.spot import Id, Spot
 from clearspot.text.names import Name
@@ -105,9 +107,13 @@ def require_spot_approval(
                 where=f"{FILE}: {field}",
                 remedy=f"clearspot approve voice SPOT --key FILE, by the {role}.",
             )
-    key = keys.require(approval.key, role, voice.record, now.astimezone(dt.UTC).date(), FILE)
-    if not is_signed(DOMAIN, _signed_part(approval), approval.ed25519, key.key):
+    signed = _signed_part(approval)
+    key = keys.require(
+        approval.key, role, voice.record, now.astimezone(dt.UTC).date(), FILE, signed_sha256=sha256_json(signed)
+    )
+    if not is_signed(DOMAIN, signed, approval.ed25519, key.key):
         raise Refused("the signature under this spot is false.", where=f"{FILE}: ed25519", remedy="Have it signed.")
+    require_past(approval.signed_at, now, "this spot is approved", FILE)
 
 
 def _signed_part(approval: SpotApproval) -> dict[str, object]:

@@ -89,15 +89,18 @@ class ConsentKeys:
             for name, key in sorted(self.keys.items())
         }
 
-    def require(self, name: str, role: Role, record: ConsentRecord, day: dt.date, where: str) -> ConsentKey:
-        """The key of that id, if it may sign a record in that role.
+    def require(
+        self, name: str, role: Role, record: ConsentRecord, day: dt.date, where: str, signed_sha256: str = ""
+    ) -> ConsentKey:
+        """The key of that id, if it may sign something about a record in that role.
 
         Args:
             name: The key's id, as a signature names it.
             role: In which role it signed.
-            record: What it signed.
+            record: What it signed, or what that is about.
             day: Today, UTC.
             where: The file that the signature stands in.
+            signed_sha256: The digest of what it signed, where that is not the record itself.
 
         Raises:
             Refused: It is not known, of somebody else, of another role or voice, revoked, or has ended and does not
@@ -111,7 +114,7 @@ class ConsentKeys:
                 remedy=f"If it should be: clearspot keys trust FILE.pem --holder NAME --role {role} "
                 f"--voice {record.voice}",
             )
-        if problem := _why_not(key, role, record, day):
+        if problem := _why_not(key, role, record, day, signed_sha256 or record.digest):
             raise Refused(
                 f"is signed with key {name}, which {problem}.",
                 where=f"{where}: key",
@@ -120,7 +123,7 @@ class ConsentKeys:
         return key
 
 
-def _why_not(key: ConsentKey, role: Role, record: ConsentRecord, day: dt.date) -> str:
+def _why_not(key: ConsentKey, role: Role, record: ConsentRecord, day: dt.date, signed_sha256: str) -> str:
     """Why a key does not count under a record in a role; empty where it does."""
     holder = record.signers[role]
     if key.revoked is not None:
@@ -131,8 +134,9 @@ def _why_not(key: ConsentKey, role: Role, record: ConsentRecord, day: dt.date) -
         return f"is {key.holder!r}'s; {holder!r} should sign as {role}"
     if record.voice not in key.voices:
         return f"counts for {', '.join(key.voices)}, not for {record.voice}"
-    if key.until is not None and day > dt.date.fromisoformat(key.until) and record.digest not in key.records:
-        return f"ended on {key.until} and does not count for record {record.digest[:12]}"
+    if key.until is not None and day > dt.date.fromisoformat(key.until) and signed_sha256 not in key.records:
+        what = "record" if signed_sha256 == record.digest else "what is signed here:"
+        return f"ended on {key.until} and does not count for {what} {signed_sha256[:12]}"
     return ""
 
 

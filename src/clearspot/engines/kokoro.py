@@ -8,13 +8,14 @@ import io
 import logging
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearspot.consent.grant import Grant
+from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
 from clearspot.errors import BadInput, MachineFault
 
@@ -48,10 +49,12 @@ class KokoroEngine:
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
+        require_grant(grant)
         self._load(grant)
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at 24 kHz."""
+        require_grant(grant)
         if grant.locale not in LANGUAGES:
             raise BadInput(
                 f"Kokoro does not speak {grant.locale}; it speaks {', '.join(LANGUAGES)}.",
@@ -85,7 +88,7 @@ class KokoroEngine:
 
 def _mix(grant: Grant) -> dict[str, float]:
     mix = grant.settings.get("mix")
-    shares = list(mix.values()) if isinstance(mix, dict) else []
+    shares = list(mix.values()) if isinstance(mix, Mapping) else []
     if not all(isinstance(share, int | float) for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise BadInput(
             "should name styles with weights that add up to 1, such as {jm_kumo: 0.7, jf_nezumi: 0.3}.",

@@ -8,6 +8,16 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 
 MAX_NAME_CHARACTERS = 200
+INVISIBLE = {
+    *(0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0100, 0xE01F0),
+}
+"""Marks and letters that show nothing: Default_Ignorable_Code_Point of Unicode 15 outside category C, and the blank
+Braille pattern."""
+
+ORDINALS = {"ª", "º"}  # letters by their category, in no script of their own: Mª
 JOINED_SCRIPTS = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "HANGUL": "CJK", "KATAKANA-HIRAGANA": "CJK", "FULLWIDTH": "CJK"}
 """Scripts that one word may mix."""
 
@@ -20,7 +30,7 @@ def _name(value: str) -> str:
     if value != " ".join(value.split()):
         raise ValueError("has spaces at its ends, two in a row, or ones that are none")
     for character in value:
-        if unicodedata.category(character)[0] == "C":
+        if unicodedata.category(character)[0] == "C" or ord(character) in INVISIBLE:
             raise ValueError(f"holds a character that cannot be seen ({_called(character)})")
     for word in value.split():
         if len(scripts := _scripts(word)) > 1:
@@ -47,8 +57,9 @@ def look_alike(asked: str, allowed: str) -> str:
 
 
 def _scripts(word: str) -> set[str]:
-    """The scripts of a word's letters, by the first word of their Unicode names."""
-    names = {_called(letter).split()[0] for letter in word if unicodedata.category(letter)[0] == "L"}
+    """The scripts of a word's letters, by the first word of their Unicode names; modifiers and ordinals have none."""
+    letters = (each for each in word if unicodedata.category(each) in {"Lu", "Ll", "Lt", "Lo"} and each not in ORDINALS)
+    names = {_called(letter).split()[0] for letter in letters}
     return {JOINED_SCRIPTS.get(name, name) for name in names}
 
 

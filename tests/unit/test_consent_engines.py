@@ -1,0 +1,209 @@
+"""No engine speaks without a grant, and none comes to a voice's weights by another way than the grant."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, get_type_hints
+
+import pytest
+
+from clearspot.consent.grant import Grant
+from clearspot.engines.studio import SPEECH, Studio
+from clearspot.errors import BadInput, MachineFault, Refused
+from clearspot.project import Project
+from tests.conftest import CHECKOUT
+from tests.unit.consent_scenes import FILES, SHA_A, Stage, sha_of, talent_voice
+from tests.unit.grant_proof import other_ways_in
+
+
+@pytest.fixture
+def ana(project: Project) -> Stage:
+    return talent_voice(project)
+
+
+def engine_class(name: str) -> Any:
+    module, _, class_name = SPEECH[name].partition(":")
+    return getattr(import_module(module), class_name)
+
+
+def public_methods(kind: Any) -> dict[str, Any]:
+    return {name: method for name, method in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_no_engine_can_be_called_without_a_grant(name: str) -> None:
+    methods = public_methods(engine_class(name))
+    assert {"prepare", "speak"} <= methods.keys()
+    for method in methods.values():
+        _, first, *_ = inspect.signature(method).parameters.values()
+        assert get_type_hints(method)[first.name] is Grant
+        assert first.default is inspect.Parameter.empty
+
+
+def test_whatever_speaks_is_one_of_the_registered_engines() -> None:
+    speakers = {
+        f"clearspot.engines.{path.stem}:{node.name}"
+        for path in sorted((CHECKOUT / "src" / "clearspot" / "engines").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(method, ast.FunctionDef) and method.name == "speak" for method in node.body)
+    }
+    assert speakers == {*SPEECH.values(), "clearspot.engines.protocols:SpeechEngine"}
+
+
+@dataclasses.dataclass
+class Watched:
+    """A file that knows whether it was read."""
+
+    sha256: str
+    was_read: bool = False
+
+    def read(self) -> bytes:
+        self.was_read = True
+        return b"model"
+
+
+class Liar:
+    """Says that it is a grant."""
+
+    def __init__(self, **fields: Any) -> None:
+        vars(self).update(fields)
+
+    __class__ = Grant  # type: ignore[assignment]
+
+
+def look_alike(kind: Any) -> Any:
+    def make(watched: Watched) -> Any:
+        use = SimpleNamespace(locale="es-ES")
+        weights = MappingProxyType({"model": watched, "styles": watched})
+        return kind(voice="ana", locale="es-ES", uses=(use,), weights=weights, settings={"mix": {"a": 1.0}})
+
+    return make
+
+
+NO_GRANTS = {
+    "None": lambda _: None,
+    "a dict": look_alike(dict),
+    "something with the same names": look_alike(SimpleNamespace),
+    "something that says it is one": look_alike(Liar),
+    "the class": lambda _: Grant,
+}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize("make", NO_GRANTS.values(), ids=NO_GRANTS)
+@pytest.mark.parametrize("arguments", [("prepare",), ("speak", "Hola.", 1.0)], ids=["prepare", "speak"])
+def test_what_is_no_grant_loads_nothing(name: str, make: Any, arguments: tuple[Any, ...]) -> None:
+    watched = Watched(SHA_A)
+    method, *rest = arguments
+    with pytest.raises(TypeError, match="Grant"):
+        getattr(engine_class(name)(), method)(make(watched), *rest)
+    assert not watched.was_read
+
+
+def test_an_engine_loads_the_bytes_that_were_checked(ana: Stage) -> None:
+    """A file that was swapped after the check is not opened; the one that was checked reaches the engine."""
+    engine, grant = engine_class("kokoro")(), ana.authorize()
+    (ana.folder / "m.onnx").write_bytes(b"other")
+    with pytest.raises(Refused, match="is not the file that was named"):
+        engine.prepare(grant)
+    (ana.folder / "m.onnx").write_bytes(FILES["m.onnx"])
+    with pytest.raises(MachineFault, match="Kokoro's model cannot be loaded"):
+        engine.prepare(grant)
+    assert grant.weights["model"].sha256 == sha_of("m.onnx")
+
+
+def test_there_is_no_engine_but_the_registered() -> None:
+    with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: kokoro\."):
+        Studio.speech(SimpleNamespace(), "os")  # type: ignore[arg-type]
+
+
+# --- the proof: bytes come from the grant alone ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_an_engine_opens_nothing_but_what_the_grant_gives(name: str) -> None:
+    source = Path(inspect.getfile(engine_class(name))).read_text(encoding="utf-8")
+    assert other_ways_in(source) == []
+
+
+OTHER_WAYS: dict[str, tuple[str, str]] = {
+    "open": ("open('model.onnx', 'rb')", "uses open"),
+    "open of a path": ("Path('model.onnx').open('rb')", "uses open"),
+    "open by its number": ("os.fdopen(os.open('model.onnx', 0))", "uses open"),
+    "open, handed on": ("functools.partial(builtins.open, 'model.onnx')", "uses open"),
+    "bytes of a path": ("Path('model.onnx').read_bytes()", "uses read_bytes"),
+    "bytes of the grant's path": ("grant.weights['model'].path.read_bytes()", "uses read_bytes"),
+    "text of a path": ("Path('styles.json').read_text()", "uses read_text"),
+    "numpy, of a path": ("np.load('styles.npz')", "gives load something else than bytes of the grant"),
+    "numpy, of the grant's path": ("np.load(grant.weights['styles'].path)", "gives load something else"),
+    "numpy, of unknown bytes": ("def f(styles):\n    np.load(io.BytesIO(styles))", "gives load something else"),
+    "numpy, mapped": ("np.memmap('styles.bin')", "uses memmap"),
+    "numpy, raw": ("np.fromfile('styles.bin')", "uses fromfile"),
+    "a session of a path": ("onnxruntime.InferenceSession('m.onnx')", "gives InferenceSession something else"),
+    "a session of the grant's path": (
+        "InferenceSession(str(grant.weights['model'].path))",
+        "gives InferenceSession something else",
+    ),
+    "a kind of session, of a path": (
+        "class Session(InferenceSession): ...\nSession('m.onnx')",
+        "gives Session something else than bytes of the grant",
+    ),
+    "a session that somebody else makes": ("make_session()('m.onnx')", "gives a loader something else"),
+    "a session of no bytes": ("def f(model: str):\n    InferenceSession(model)", "gives InferenceSession something"),
+    "bytes that were exchanged": (
+        "def f(model: bytes):\n    model = CACHE['other']\n    InferenceSession(model)",
+        "gives InferenceSession something else",
+    ),
+    "a package's own loader": ("from kokoro_onnx import Kokoro\nKokoro('m.onnx', 'v.bin')", "gives Kokoro something"),
+    "a package's loader by its class": (
+        "from kokoro import KPipeline\nKPipeline.from_checkpoint('m.pt')",
+        "lets KPipeline.from_checkpoint look for itself",
+    ),
+    "a model hub": ("import huggingface_hub", "imports huggingface_hub"),
+    "a file of a model hub": ("from huggingface_hub import hf_hub_download", "imports huggingface_hub"),
+    "whatever was trained before": ("Model.from_pretrained('hexgrad/Kokoro-82M')", "uses from_pretrained"),
+    "requests": ("import requests", "imports requests"),
+    "urllib": ("from urllib.request import urlopen", "imports urllib.request.urlopen"),
+    "httpx": ("import httpx", "imports httpx"),
+    "another process": ("import subprocess", "imports subprocess"),
+    "the resolver": ("from clearspot.engines.weights import Weights", "imports clearspot.engines.weights"),
+    "the resolver, imported late": (
+        "def f():\n    from clearspot.engines import weights",
+        "imports clearspot.engines.weights",
+    ),
+    "what fetches": ("self.weights.resolve('kokoro-82m', commercial=False)", "uses resolve"),
+    "what fetches, by hand": ("weights.fetch('kokoro-82m')", "uses fetch"),
+    "a pinned file of its own": ("PinnedFile(Path('m.onnx'), 'a' * 64).read()", "uses PinnedFile"),
+    "a file from elsewhere": ("def f(self):\n    return self.file.read()", "reads what the grant does not give"),
+    "another's grant": ("def f(other):\n    other.weights['model'].read()", "reads what the grant does not give"),
+    "a name made up": ("getattr(os, 'op' + 'en')('m.onnx')", "uses getattr"),
+    "a module made up": ("__import__('requests')", "uses __import__"),
+}
+
+
+@pytest.mark.parametrize(("source", "told"), OTHER_WAYS.values(), ids=OTHER_WAYS)
+def test_the_proof_finds_another_way_in(source: str, told: str) -> None:
+    found = other_ways_in(source)
+    assert any(told in problem for problem in found), found
+
+
+FINE = {
+    "read at once": "InferenceSession(grant.weights['model'].read())",
+    "read by its name": "def f(grant):\n    model = grant.weights['model']\n    InferenceSession(model.read())",
+    "two at once": "def f(grant):\n    a, b = grant.weights['a'], grant.weights['b']\n    np.load(BytesIO(b.read()))",
+    "handed on as bytes": "def f(model: bytes):\n    make_session()(model, options)",
+    "kept": "def f(grant):\n    data = grant.weights['model'].read()\n    np.load(io.BytesIO(data))",
+    "from a session": "from kokoro_onnx import Kokoro\ndef f(session):\n    Kokoro.from_session(session, 'x')",
+    "other calls": "grant.settings.get('mix'); text.strip(); np.asarray(samples)",
+}
+
+
+@pytest.mark.parametrize("source", FINE.values(), ids=FINE)
+def test_the_proof_lets_the_grant_be_read(source: str) -> None:
+    assert other_ways_in(source) == []
