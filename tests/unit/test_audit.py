@@ -42,9 +42,9 @@ def test_a_log_begins_once(tmp_path: Path, key: Ed25519PrivateKey) -> None:
 
 def test_without_a_log_nothing_is_written_or_read(tmp_path: Path, key: Ed25519PrivateKey) -> None:
     log = a_log(tmp_path / "audit", key)
-    for ask in (lambda: log.append("grant", {}), lambda: list(log.read()), log.head):
+    for asking in (lambda: log.append("grant", {}), lambda: list(log.read()), log.head):
         with pytest.raises(Refused, match=r"^.*: there is no audit log here\. `clearspot keys init` begins one; "):
-            ask()
+            asking()
     assert log.inspect() == (0, ("there is no audit log here.",))
     assert not log.exists
 
