@@ -53,9 +53,9 @@ def quiet_prefect(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def keyed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with keys and an audit log: configs and voices are the shipped ones.
+    """A project folder with keys and an audit log, to copy: whatever is granted in it would be in every test's log.
 
-    Its own consent key counts as the house voice's licensee, so that tests can sign records of their own.
+    Configs and voices are the shipped ones. Its own consent key counts as the house voice's licensee, so that tests can sign records of their own.
     """
     root = tmp_path_factory.mktemp("keyed")
     project = Project(root, Settings())
@@ -63,6 +63,12 @@ def keyed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writing_authority(project).log.begin()
     trust_key(project, load_private_key(project.keys_dir / CONSENT_KEY))
     return root
+
+
+@pytest.fixture(scope="session")
+def shared_project(tmp_path_factory: pytest.TempPathFactory, keyed_project: Path) -> Path:
+    """A project that the tests of a session share, where only what they make counts and not what the log holds."""
+    return Path(shutil.copytree(keyed_project, tmp_path_factory.mktemp("shared") / "project"))
 
 
 def trust_key(

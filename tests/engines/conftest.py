@@ -53,16 +53,16 @@ def run_clearspot(root: Path, *arguments: str | Path) -> subprocess.CompletedPro
 
 
 @pytest.fixture(scope="session")
-def demo_run(tmp_path_factory: pytest.TempPathFactory, keyed_project: Path) -> DemoRun:
+def demo_run(tmp_path_factory: pytest.TempPathFactory, shared_project: Path) -> DemoRun:
     out = tmp_path_factory.mktemp("demo") / "out"
-    done = run_clearspot(keyed_project, "run", DEMO, "--runner", "inline", "--out", out, "--json")
+    done = run_clearspot(shared_project, "run", DEMO, "--runner", "inline", "--out", out, "--json")
     assert done.returncode == 0, done.stderr + done.stdout
-    return DemoRun(json.loads(done.stdout), out, keyed_project)
+    return DemoRun(json.loads(done.stdout), out, shared_project)
 
 
 @pytest.fixture(scope="session")
-def engines(keyed_project: Path) -> Iterator[tuple[WhisperEngine, KokoroEngine]]:
+def engines(shared_project: Path) -> Iterator[tuple[WhisperEngine, KokoroEngine]]:
     """The real recogniser and the real speech engine, loaded once for the session."""
-    studio = open_studio(Project(keyed_project, Settings()))
+    studio = open_studio(Project(shared_project, Settings()))
     yield studio.recogniser(), studio.speech("kokoro")  # type: ignore[misc]
     studio.stop()

@@ -37,9 +37,9 @@ JFK_WORDS = {
 
 
 @pytest.fixture(scope="module")
-def grant(keyed_project: Path) -> Grant:
+def grant(shared_project: Path) -> Grant:
     """Leave to speak Spanish with the house voice."""
-    project = Project(keyed_project, Settings())
+    project = Project(shared_project, Settings())
     for model in load_voice_file("house", project.voice_folders()).weights.values():
         load_weights(project).resolve(model, commercial=True)
     return a_grant(project)
@@ -153,7 +153,7 @@ def test_bergamot_drafts_and_a_draft_stays_in(project: Project, spot_folder: Pat
 
 @pytest.mark.parametrize(("runner", "stop"), [("inline", signal.SIGINT), ("prefect", signal.SIGTERM)])
 def test_a_stop_in_the_middle_leaves_nothing_behind(
-    keyed_project: Path, tmp_path: Path, runner: str, stop: signal.Signals
+    shared_project: Path, tmp_path: Path, runner: str, stop: signal.Signals
 ) -> None:
     out = tmp_path / "out"
     process = subprocess.Popen(
@@ -161,7 +161,7 @@ def test_a_stop_in_the_middle_leaves_nothing_behind(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"CLEARSPOT_PROJECT": str(keyed_project)},
+        env=os.environ | {"CLEARSPOT_PROJECT": str(shared_project)},
         cwd=CHECKOUT,
     )
     assert process.stderr is not None

@@ -138,9 +138,9 @@ def test_without_a_sounding_bed_the_programme_is_the_speech(bed: Samples | None)
 
 
 @pytest.fixture(scope="module")
-def grants(keyed_project: Path) -> dict[str, Grant]:
+def grants(shared_project: Path) -> dict[str, Grant]:
     """Leave to speak with the shipped voice, by locale."""
-    project = Project(keyed_project, Settings())
+    project = Project(shared_project, Settings())
     return {locale: a_grant(project, locale) for locale in ("en-US", "es-ES", "de-DE")}
 
 
