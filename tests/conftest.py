@@ -55,7 +55,8 @@ def quiet_prefect(tmp_path_factory: pytest.TempPathFactory) -> None:
 def keyed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder with keys and an audit log, to copy: whatever is granted in it would be in every test's log.
 
-    Configs and voices are the shipped ones. Its own consent key counts as the house voice's licensee, so that tests can sign records of their own.
+    Configs and voices are the shipped ones. Its
+    own consent key counts as the house voice's licensee, so that tests can sign records of their own.
     """
     root = tmp_path_factory.mktemp("keyed")
     project = Project(root, Settings())
