@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from clearspot.disclosure import DisclosureAsked
 from clearspot.errors import BadInput, Refused
 from clearspot.project import Project
 from clearspot.spot import LocaleTag, SpokenText
@@ -39,11 +40,23 @@ class RecordingLimits(Strict):
 class DeliverableLimits(Strict):
     """How closely a deliverable must say what was approved; see ``configs/listening.yaml``."""
 
-    disclosure_error_rate: float = Field(ge=0, le=0.5)
+    disclosure_error_rate: dict[LocaleTag | Literal["other"], Annotated[float, Field(ge=0, le=0.25)]]
+    disclosure_clear_db: float = Field(ge=15, le=60)
+    disclosure_level_db: float = Field(gt=0, le=6)
     line_error_rate: float = Field(ge=0, le=0.5)
     name_closeness: float = Field(ge=0.5, le=1)
     place_tolerance_s: float = Field(gt=0, le=5)
     duration_tolerance_s: float = Field(gt=0, le=0.5)
+
+    @model_validator(mode="after")
+    def _other_locales_too(self) -> Self:
+        if "other" not in self.disclosure_error_rate:
+            raise ValueError("disclosure_error_rate.other: is missing")
+        return self
+
+    def disclosure_error_rate_in(self, locale: str) -> float:
+        """What a disclosure's error rate may be in a locale: as measured there, or what holds for all others."""
+        return self.disclosure_error_rate.get(locale, self.disclosure_error_rate["other"])
 
 
 class ListeningLimits(Strict):
@@ -58,6 +71,10 @@ class DisclosureWording(Strict):
 
     short: SpokenText
     long: SpokenText
+
+    def of(self, asked: DisclosureAsked) -> str:
+        """The wording that is asked for."""
+        return self.long if asked.wording == "long" else self.short
 
 
 class _Disclosures(Strict):
@@ -84,11 +101,12 @@ def load_limits(project: Project) -> ListeningLimits:
     return load_model(ListeningLimits, project.config("listening.yaml"))
 
 
-def load_disclosure(project: Project, locale: str) -> DisclosureWording:
-    """The spoken disclosure of a locale.
+def load_disclosure(project: Project, locale: str, asked: DisclosureAsked) -> str:
+    """The words of the spoken disclosure in a locale.
 
     Raises:
-        Refused: There is no wording for it; nothing is spoken undisclosed.
+        Refused: There is no wording for it, or the wording lacks words that a market asks for; nothing is spoken
+            undisclosed.
     """
     path = project.config("disclosures.yaml")
     wording = parse_model(_Disclosures, {"locales": load_yaml(path)}, path).locales
@@ -98,4 +116,12 @@ def load_disclosure(project: Project, locale: str) -> DisclosureWording:
             where=str(path),
             remedy="Add one; without it nothing may be spoken in that locale.",
         )
-    return wording[locale]
+    words = wording[locale].of(asked)
+    for group in asked.must_hold:
+        if not any(word.casefold() in words.casefold() for word in group):
+            raise Refused(
+                f"the disclosure in {locale} has to hold {' or '.join(map(repr, group))}; it is {words!r}.",
+                where=f"{path}: {locale}.{asked.wording}",
+                remedy="Reword it; `clearspot policy explain` says which market asks for that.",
+            )
+    return words

@@ -22,3 +22,23 @@ class DisclosureAsked:
     repeat_every_s: float | None = None
     must_hold: tuple[tuple[str, ...], ...] = ()
     characters_per_minute: tuple[float, float] | None = None
+
+
+def characters_per_minute(text: str, lasts_s: float) -> float:
+    """How fast a text was read; letters and digits count, spaces and punctuation do not."""
+    return sum(character.isalnum() for character in text) / lasts_s * 60 if lasts_s > 0 else 0.0
+
+
+def within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
+
+
+def rate_for(asked: DisclosureAsked, text: str, natural_s: float) -> float:
+    """The speaking rate that brings a disclosure into the pace that is asked for; 1.0 where it is there already.
+
+    It aims at the middle of what may be: an engine does not meet a rate exactly.
+    """
+    pace = characters_per_minute(text, natural_s)
+    if asked.characters_per_minute is None or not pace or within(pace, asked.characters_per_minute):
+        return 1.0
+    return sum(asked.characters_per_minute) / 2 / pace

@@ -18,6 +18,7 @@ from clearspot.config import (
 )
 from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import voice_folder
+from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, MachineFault
@@ -66,6 +67,10 @@ class Job:
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""
         return f"{self.spot.id}_{locale}_{profile}"
+
+    def disclosure_asked(self, locale: str) -> DisclosureAsked:
+        """What the markets of a locale ask of its spoken disclosure."""
+        return DisclosureAsked()
 
     def folder(self, locale: str) -> Path:
         """Where a locale's deliverables go."""

@@ -18,6 +18,7 @@ from clearspot.consent.grant import Grant, Step, authorize
 from clearspot.consent.registry import load_voice, load_voice_file
 from clearspot.consent.scope import uses_of
 from clearspot.consent.spot_approval import load_spot_approval
+from clearspot.disclosure import rate_for
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.gate.evidence import Evidence, Expected, gather
 from clearspot.gate.rules import Finding, judge
@@ -27,6 +28,7 @@ from clearspot.media.audio import Samples, decode, probe
 from clearspot.progress import telling
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
 from clearspot.provenance.tags import Tags
+from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.align import TimedScript, align
 from clearspot.stages.disclose import Candidate, Papers, disclose
 from clearspot.stages.fit import Plan, Slot, Spoken, fit, rates_needed
@@ -107,7 +109,7 @@ def translate_script(job: Job, locale: str) -> Translation:
     """translate: the lines of one locale."""
     with telling(job.tell, locale, "translate"):
         require_script_approval(job.spot, job.approvals)
-        disclosure = load_disclosure(job.project, locale).short
+        disclosure = load_disclosure(job.project, locale, job.disclosure_asked(locale))
         return translate(job.spot, locale, disclosure, job.approvals, job.studio.translator)
 
 
@@ -121,11 +123,13 @@ def authorize_voice(job: Job, locale: str) -> Grant:
 
 def speak_lines(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
     """speak: the disclosure and every line at their natural rates, as many side by side as there are workers."""
-    engine = job.studio.speech(grant.engine)
+    engine, asked = job.studio.speech(grant.engine), job.disclosure_asked(grant.locale)
 
     def one(line_id: str, text: str) -> Clip:
         with telling(job.tell, translation.locale, "speak", line_id):
-            return speak(engine, grant, line_id, text)
+            clip = speak(engine, grant, line_id, text)
+            rate = rate_for(asked, text, clip.duration_s) if line_id == DISCLOSURE_ID else 1.0
+            return clip if rate == 1.0 else speak(engine, grant, line_id, text, rate)
 
     return job.studio.work_all(partial(one, line_id, text) for line_id, text in translation.spoken)
 
@@ -138,6 +142,8 @@ def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Cli
             slots=tuple(Slot(line.id, line.start_s, line.end_s) for line in timed.lines),
             duration_s=job.spot.order.duration_s,
             source_duration_s=timed.duration_s,
+            at_end=job.disclosure_asked(grant.locale).at_end,
+            repeat_every_s=job.disclosure_asked(grant.locale).repeat_every_s,
         )
         opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
         rates = rates_needed(opening, lines, plan)
@@ -208,6 +214,7 @@ def disclose_programme(
         tags=papers.tags,
         drafts_allowed=job.spot.order.policy.drafts == "export",
         grant=grant,
+        disclosure=job.disclosure_asked(locale),
     )
     return Made(profile_id, candidate, expected, grant, clearance)
 
@@ -342,7 +349,7 @@ def _tags(job: Job, locale: str, unique_id: str) -> Tags:
 
 def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Grant) -> dict[str, object]:
     """Our own assertion: ids and digests that tie the file to what was approved and allowed."""
-    opening = timeline.disclosure
+    opening = timeline.disclosures[0]
     return {
         "unique_id": str(uuid.uuid4()),
         "spot": job.spot.id,
@@ -357,5 +364,6 @@ def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Gr
             "text": opening.text,
             "start_s": round(opening.start_s, 3),
             "end_s": round(opening.end_s, 3),
+            "again_at_s": [round(clip.start_s, 3) for clip in timeline.disclosures[1:]],
         },
     }

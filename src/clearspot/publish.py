@@ -152,7 +152,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
                 "heard": clip.said.heard,
                 "error_rate": round(clip.said.error_rate, 3),
             }
-            for clip in (evidence.disclosure, *evidence.lines)
+            for clip in evidence.clips
         ],
         "findings": [asdict(finding) for finding in findings],
         "provenance": {

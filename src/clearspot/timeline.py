@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clearspot.media.audio import Samples
+from clearspot.spot import DISCLOSURE_ID
 from clearspot.timebase import seconds
 
 AFTER_DISCLOSURE_S = 0.5
-"""Quiet between the disclosure and what comes next; the bed comes in here."""
+"""Quiet between a disclosure and what is spoken before or after it; the bed comes and goes here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The disclosure first, then every line; ``length`` in samples at 48 kHz."""
+    """Every clip in the order it is heard, the disclosure first; ``length`` in samples at 48 kHz."""
 
-    disclosure: Placed
-    lines: tuple[Placed, ...]
+    clips: tuple[Placed, ...]
     length: int
 
     @property
@@ -47,5 +47,10 @@ class Timeline:
         return seconds(self.length)
 
     @property
-    def clips(self) -> tuple[Placed, ...]:
-        return (self.disclosure, *self.lines)
+    def disclosures(self) -> tuple[Placed, ...]:
+        """The spoken disclosure each time it is heard, the one at the start first."""
+        return tuple(clip for clip in self.clips if clip.line_id == DISCLOSURE_ID)
+
+    @property
+    def lines(self) -> tuple[Placed, ...]:
+        return tuple(clip for clip in self.clips if clip.line_id != DISCLOSURE_ID)

@@ -11,6 +11,7 @@ import pyloudnorm
 import pytest
 
 from clearspot.config import load_limits, load_profile
+from clearspot.disclosure import DisclosureAsked
 from clearspot.gate.evidence import Expected, gather
 from clearspot.gate.rules import judge
 from clearspot.media.audio import for_listening
@@ -171,13 +172,14 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
             texts["disclosure"],
             tuple(LocalLine(clip.line_id, clip.text, "approved") for clip in placed[1:]),
         ),
-        timeline=Timeline(placed[0], tuple(placed[1:]), samples(40.0)),
+        timeline=Timeline(tuple(placed), samples(40.0)),
         protected=("Lumen Coffee", "lumencoffee.com"),
         profile=load_profile(project, "podcast"),
         limits=load_limits(project).deliverable,
         tags=Tags(*["x"] * 9),
         drafts_allowed=False,
         grant=None,  # consent is not asked for here
+        disclosure=DisclosureAsked(),
     )
     candidate = Candidate(path, seconds(len(programme)), loudness, for_listening(programme))
     return gather(candidate, expected, recogniser=listener, trust=load_trust(project.trust_dirs))

@@ -468,9 +468,9 @@ CASES = {
         a_config("profiles/broadcast-eu.yaml", "pcm_s24le", "pcm_s32be"), 2, ("codec: ", "(it is 'pcm_s32be')")
     ),
     "a check that is switched off": Case(
-        a_config("listening.yaml", "disclosure_error_rate: 0.15", "disclosure_error_rate: 15"),
+        a_config("listening.yaml", "other: 0.15", "other: 15"),
         2,
-        ("listening.yaml: deliverable.disclosure_error_rate: ", "less than or equal to 0.5 (it is 15)"),
+        ("listening.yaml: deliverable.disclosure_error_rate.other: ", "less than or equal to 0.25 (it is 15)"),
     ),
     "an empty disclosure": Case(
         a_config("disclosures.yaml", '"Este anuncio utiliza una voz generada por inteligencia artificial."', '""'),

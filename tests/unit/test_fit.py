@@ -68,9 +68,9 @@ def check_invariants(timeline: Timeline, lines: Sequence[Spoken]) -> None:
     """What holds of every timeline, whatever was asked."""
     assert [clip.line_id for clip in timeline.clips] == ["disclosure", *(line.line_id for line in lines)]
     assert [clip.text for clip in timeline.lines] == [line.text for line in lines]
-    assert timeline.disclosure.start == round(LEAD_S * RATE_HZ)
-    assert timeline.disclosure.samples is DISCLOSURE.samples
-    assert timeline.lines[0].start_s >= timeline.disclosure.end_s + QUIET_S - SAMPLE_S
+    assert timeline.disclosures[0].start == round(LEAD_S * RATE_HZ)
+    assert timeline.disclosures[0].samples is DISCLOSURE.samples
+    assert timeline.lines[0].start_s >= timeline.disclosures[0].end_s + QUIET_S - SAMPLE_S
     assert all(isinstance(clip.start, int) for clip in timeline.clips)
     assert all(after.start >= before.end for before, after in pairwise(timeline.clips))
     assert timeline.clips[-1].end <= timeline.length
@@ -171,7 +171,7 @@ def test_locked_lines_start_exactly_where_their_source_starts(durations_s: tuple
     timeline = fit(DISCLOSURE, lines, locked(SCENES, 10.0))
     check_invariants(timeline, lines)
     for clip, slot in zip(timeline.lines, SCENES, strict=True):
-        assert clip.start == round((timeline.disclosure.end / RATE_HZ + QUIET_S + slot.start_s) * RATE_HZ)
+        assert clip.start == round((timeline.disclosures[0].end / RATE_HZ + QUIET_S + slot.start_s) * RATE_HZ)
     assert all(gap >= LEAST_GAP_S - 0.02 for gap in gaps_s(timeline))
     assert timeline.length >= round((BEGIN_S + 10.0) * RATE_HZ)
 

@@ -20,9 +20,11 @@ import pytest
 from clearspot.config import load_limits, load_profile
 from clearspot.consent.authority import writing_authority
 from clearspot.consent.grant import Grant
+from clearspot.disclosure import DisclosureAsked
 from clearspot.errors import Refused
 from clearspot.gate import rules
 from clearspot.gate.evidence import Evidence, Expected, HeardClip
+from clearspot.gate.levels import ClipLevel
 from clearspot.gate.rules import RULES, Finding, judge
 from clearspot.hashing import sha256_bytes
 from clearspot.media.loudness import Loudness
@@ -58,7 +60,8 @@ def clip(line_id: str, text: str, start_s: float, end_s: float) -> HeardClip:
     """A clip heard exactly as it was placed."""
     sound = np.zeros(round((end_s - start_s) * RATE_HZ), dtype=np.float32)
     said = Said(text, text, 0.0, (), (), (), ())
-    return HeardClip(Placed(line_id, text, round(start_s * RATE_HZ), sound, 1.0), said, start_s, end_s)
+    placed = Placed(line_id, text, round(start_s * RATE_HZ), sound, 1.0)
+    return HeardClip(placed, said, start_s, end_s, ClipLevel(-20.0, -60.0))
 
 
 def passing() -> Evidence:
@@ -67,7 +70,7 @@ def passing() -> Evidence:
     hook = clip("hook", "Hola, soy Nora.", 3.5, 5.0)
     offer = clip("offer", "Ahorra un 30 % en Lumen Coffee.", 6.0, 9.0)
     offer = replace(offer, said=replace(offer.said, exact=("30",), exact_heard=("30",), names=(("Lumen Coffee", 1.0),)))
-    timeline = Timeline(opening.placed, (hook.placed, offer.placed), 12 * RATE_HZ)
+    timeline = Timeline((opening.placed, hook.placed, offer.placed), 12 * RATE_HZ)
     lines = tuple(
         LocalLine(each.placed.line_id, each.placed.text, "approved", "Ana", "2026-11-20") for each in (hook, offer)
     )
@@ -80,14 +83,14 @@ def passing() -> Evidence:
         tags=SAID,
         drafts_allowed=False,
         grant=grant(),
+        disclosure=DisclosureAsked(),
     )
     return Evidence(
         expected=expected,
         essence_sha256=ESSENCE,
         duration_s=12.0,
         loudness=Loudness(-23.1, -4.0),
-        disclosure=opening,
-        lines=(hook, offer),
+        clips=(opening, hook, offer),
         tags=SAID.as_pairs(),
         manifest=ManifestFacts("Trusted", (), "signer", "", "Clearspot 1", (), {"essence_sha256": ESSENCE}),
         consent=grant(),
@@ -111,13 +114,10 @@ def hearing(which: int | None, **other: Any) -> Change:
     times = {name: other.pop(name) for name in ("start_s", "end_s") if name in other}
 
     def change(evidence: Evidence) -> Evidence:
-        heard = evidence.disclosure if which is None else evidence.lines[which]
-        heard = replace(heard, said=replace(heard.said, **other), **times)
-        if which is None:
-            return replace(evidence, disclosure=heard)
-        lines = list(evidence.lines)
-        lines[which] = heard
-        return replace(evidence, lines=tuple(lines))
+        clips = list(evidence.clips)
+        index = 0 if which is None else which + 1
+        clips[index] = replace(clips[index], said=replace(clips[index].said, **other), **times)
+        return replace(evidence, clips=tuple(clips))
 
     return change
 
@@ -152,6 +152,42 @@ def both(*changes: Change) -> Change:
     return change
 
 
+def again(at_s: float, **other: Any) -> Change:
+    """The disclosure heard a second time, after the lines."""
+
+    def change(evidence: Evidence) -> Evidence:
+        first = evidence.clips[0]
+        placed = replace(first.placed, start=round(at_s * RATE_HZ))
+        heard = replace(first, placed=placed, start_s=placed.start_s, end_s=placed.end_s)
+        timeline = replace(evidence.expected.timeline, clips=(*evidence.expected.timeline.clips, placed))
+        evidence = replace(evidence, clips=(*evidence.clips, replace(heard, **other)))
+        return expecting(timeline=timeline)(evidence)
+
+    return change
+
+
+def reordered(evidence: Evidence) -> Evidence:
+    first, hook, *rest = evidence.expected.timeline.clips
+    return expecting(timeline=replace(evidence.expected.timeline, clips=(hook, first, *rest)))(evidence)
+
+
+def asking(**other: Any) -> Change:
+    return expecting(disclosure=DisclosureAsked(**other))
+
+
+def limits(**other: Any) -> Change:
+    return lambda evidence: expecting(limits=evidence.expected.limits.model_copy(update=other))(evidence)
+
+
+def level(index: int, speech_db: float, background_db: float) -> Change:
+    def change(evidence: Evidence) -> Evidence:
+        clips = list(evidence.clips)
+        clips[index] = replace(clips[index], level=ClipLevel(speech_db, background_db))
+        return replace(evidence, clips=tuple(clips))
+
+    return change
+
+
 REVOKED = Refused("consent record 'house-2026-11' does not allow this: status.", where="consent.yaml")
 UNAPPROVED = Refused("the script is not approved.", where="approvals.yaml")
 
@@ -179,6 +215,25 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "at the end": (hearing(None, start_s=9.0, end_s=11.0), "heard from 9.0 to 11.0 s, its place is 0.2 to 3.0 s"),
         "a little late": (hearing(None, start_s=2.0, end_s=4.01), "its place is"),
         "other numbers": (hearing(None, exact_heard=("7",)), "numbers differ: approved none, heard 7"),
+        "the second one not said": (
+            again(10.0, said=Said("", "", 1.0, (), (), (), ()), start_s=None), "at 10.0 s: was not said",
+        ),
+        "its locale is stricter": (both(limits(disclosure_error_rate={"other": 0.15, "es-ES": 0.02}),
+                                        hearing(None, error_rate=0.03)), "error rate 0.03, at most 0.02"),
+    },
+    "disclosure-clear": {
+        "over the bed": (level(0, -20.0, -43.0), "at 0.2 s something is heard under it"),
+        "nothing there": (level(0, -120.0, -120.0), "at 0.2 s something is heard under it"),
+        "softer": (level(0, -23.1, -60.0), "at 0.2 s it is softer than the lines"),
+        "the second one softer": (both(again(10.0), level(3, -26.0, -70.0)), "at 10.0 s it is softer"),
+    },
+    "disclosure-placed": {
+        "not first": (reordered, "it does not come first"),
+        "not at the end": (asking(at_end=True), "it is not heard at the end"),
+        "not again": (asking(repeat_every_s=5.0), "it is away for 9 s"),
+        "again too late": (both(again(10.0), asking(repeat_every_s=5.0)), "it is away for 7 s"),
+        "too fast": (asking(characters_per_minute=(120.0, 160.0)), "it is read at 720 characters a minute"),
+        "too slow": (asking(characters_per_minute=(900.0, 999.0)), "it is read at 720 characters a minute"),
     },
     "lines-heard": {
         "not said": (hearing(0, heard="", error_rate=1.0), "line 'hook': was not said"),
@@ -226,6 +281,12 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
 }  # fmt: skip
 
 PASSING: dict[str, dict[str, Change]] = {
+    "disclosure-clear": {"just so": level(0, -23.0, -47.0), "louder": level(0, -12.0, -40.0)},
+    "disclosure-placed": {
+        "at the end too": both(again(10.0), asking(at_end=True)),
+        "often enough": both(again(10.0), asking(repeat_every_s=7.0)),
+        "at its pace": asking(characters_per_minute=(719.0, 721.0)),
+    },
     "translation-approved": {"drafts let out": both(draft("offer"), expecting(drafts_allowed=True))},
     "disclosure-heard": {
         "at the limit": hearing(None, error_rate=0.15),
@@ -252,6 +313,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "script-approved": ("by Ana; recording matches (worst 0.02, hook)", "approved and matched"),
     "translation-approved": ("2 of 2 approved", "all approved"),
     "disclosure-heard": ("error rate 0.00 at 0.2 s", "at most 0.15 at 0.2 s"),
+    "disclosure-clear": ("40 dB over what is under it, +0.0 dB softer than the lines", "at least 24 dB, at most 3 dB"),
+    "disclosure-placed": ("once, 720 characters a minute", "first"),
     "lines-heard": ("worst error rate 0.00 (hook)", "at most 0.2, numbers exact"),
     "loudness": ("-23.1 LUFS", "-23 ±0.5 LUFS"),
     "true-peak": ("-4.0 dBTP", "at most -1 dBTP"),

@@ -47,7 +47,7 @@ def silent(line_id: str, start_s: float, end_s: float) -> Placed:
 def timeline(*lines: tuple[float, float], duration_s: float) -> Timeline:
     """A disclosure from 0.25 to 2.25 s, and lines."""
     placed = tuple(silent(f"line-{index}", *times) for index, times in enumerate(lines))
-    return Timeline(silent("disclosure", 0.25, 2.25), placed, round(duration_s * RATE_HZ))
+    return Timeline((silent("disclosure", 0.25, 2.25), *placed), round(duration_s * RATE_HZ))
 
 
 def steady(duration_s: float, level_db: float = -12.0) -> Samples:
@@ -75,7 +75,7 @@ def test_the_bed_has_its_level_between_lines_and_ten_decibels_less_under_them(be
 
 def test_the_bed_is_silent_under_the_disclosure_and_comes_in_softly() -> None:
     programme = mix(TWO_LINES, steady(20.0))
-    assert not programme[: TWO_LINES.disclosure.end].any()
+    assert not programme[: TWO_LINES.disclosures[0].end].any()
     rising = [rms_db(programme[at(start_s, start_s + 0.05)]) for start_s in (2.3, 2.4, 2.5, 2.6, 2.7)]
     assert rising == sorted(rising)
     assert rising[0] < -80
@@ -125,7 +125,7 @@ def test_the_bed_ends_with_the_programme_in_a_fade(bed_s: float) -> None:
 def test_without_a_sounding_bed_the_programme_is_the_speech(bed: Samples | None) -> None:
     speech = tone(2.0)
     placed = Placed("line-0", "", 4 * RATE_HZ, speech, 1.0)
-    whole = Timeline(silent("disclosure", 0.25, 2.25), (placed,), 8 * RATE_HZ)
+    whole = Timeline((silent("disclosure", 0.25, 2.25), placed), 8 * RATE_HZ)
     programme = mix(whole, bed)
     assert programme.dtype == np.float32
     assert programme.shape == (8 * RATE_HZ, 2)
@@ -300,7 +300,7 @@ def captioned(*texts: str) -> Timeline:
     opening = Placed(
         "disclosure", "This ad uses an AI-generated voice.", 12_000, np.zeros(2 * RATE_HZ, np.float32), 1.0
     )
-    return Timeline(opening, tuple(clips), 10 * RATE_HZ)
+    return Timeline((opening, *clips), 10 * RATE_HZ)
 
 
 TWO_CUES = captioned("Hola, soy Nora.", "Cada mañana tostamos nuestro café en pequeños lotes, a mano.")

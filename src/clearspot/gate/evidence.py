@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
+from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.protocols import Recogniser
 from clearspot.errors import Refused
+from clearspot.gate.levels import ClipLevel, level_of
 from clearspot.media.audio import essence_sha256
 from clearspot.media.loudness import Loudness
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
+from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.disclose import Candidate
 from clearspot.stages.translate import Translation
 from clearspot.text.match import match_lines
@@ -30,6 +33,7 @@ class HeardClip:
     said: Said
     start_s: float | None
     end_s: float | None
+    level: ClipLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Expected:
     tags: tags.Tags
     drafts_allowed: bool
     grant: Grant
+    disclosure: DisclosureAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +62,19 @@ class Evidence:
     essence_sha256: str
     duration_s: float
     loudness: Loudness
-    disclosure: HeardClip
-    lines: tuple[HeardClip, ...]
+    clips: tuple[HeardClip, ...]
     tags: Mapping[str, str]
     manifest: manifest.ManifestFacts
     consent: Grant | Refused = NOT_ASKED
     script: Mapping[str, str] | Refused = NOT_ASKED
+
+    @property
+    def disclosures(self) -> tuple[HeardClip, ...]:
+        return tuple(clip for clip in self.clips if clip.placed.line_id == DISCLOSURE_ID)
+
+    @property
+    def lines(self) -> tuple[HeardClip, ...]:
+        return tuple(clip for clip in self.clips if clip.placed.line_id != DISCLOSURE_ID)
 
 
 def gather(
@@ -81,7 +93,13 @@ def gather(
     clips = expected.timeline.clips
     matches = match_lines([clip.text for clip in clips], transcript.words, locale)
     heard = tuple(
-        HeardClip(clip, hold_against(clip.text, match, expected.protected, locale), match.start_s, match.end_s)
+        HeardClip(
+            clip,
+            hold_against(clip.text, match, expected.protected, locale),
+            match.start_s,
+            match.end_s,
+            level_of(candidate.listening, clip.start_s, clip.end_s),
+        )
         for clip, match in zip(clips, matches, strict=True)
     )
     return Evidence(
@@ -89,8 +107,7 @@ def gather(
         essence_sha256=essence_sha256(candidate.path),
         duration_s=candidate.duration_s,
         loudness=candidate.loudness,
-        disclosure=heard[0],
-        lines=heard[1:],
+        clips=heard,
         tags=tags.read(candidate.path),
         manifest=manifest.read(candidate.path, trust),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+from clearspot.disclosure import characters_per_minute, within
 from clearspot.errors import Refused
 from clearspot.gate.evidence import Evidence, HeardClip
 from clearspot.provenance.manifest import TRUSTED
@@ -56,14 +59,61 @@ def translation_approved(evidence: Evidence) -> Finding:
 
 
 def disclosure_heard(evidence: Evidence) -> Finding:
-    """The spoken disclosure is heard at the start of the delivered file, in its words."""
+    """The spoken disclosure is heard in the delivered file, in its words, wherever it has to be."""
+    limits, locale = evidence.expected.limits, evidence.expected.translation.locale
+    most = limits.disclosure_error_rate_in(locale)
+    problems = []
+    for clip in evidence.disclosures:
+        problem = clip.said.difference(error_rate=most, name_closeness=limits.name_closeness)
+        if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
+            problems.append(f"at {clip.placed.start_s:.1f} s: {problem}")
+    worst = max(evidence.disclosures, key=lambda clip: clip.said.error_rate)
+    at = " and ".join(_time(clip.start_s) for clip in evidence.disclosures)
+    places = " and ".join(f"{clip.placed.start_s:.1f} s" for clip in evidence.disclosures)
+    measured = f"error rate {worst.said.error_rate:.2f} at {at}"
+    return _finding("disclosure-heard", not problems, measured, f"at most {most:g} at {places}", "; ".join(problems))
+
+
+def disclosure_clear(evidence: Evidence) -> Finding:
+    """The disclosure is as loud as the other speech, with nothing under it."""
     limits = evidence.expected.limits
-    clip = evidence.disclosure
-    problem = clip.said.difference(error_rate=limits.disclosure_error_rate, name_closeness=limits.name_closeness)
-    problem = problem or _out_of_place(clip, limits.place_tolerance_s)
-    measured = f"error rate {clip.said.error_rate:.2f} at {_time(clip.start_s)}"
-    required = f"at most {limits.disclosure_error_rate:g} at {clip.placed.start_s:.1f} s"
-    return _finding("disclosure-heard", not problem, measured, required, problem)
+    spoken_db = statistics.median(clip.level.speech_db for clip in evidence.lines)
+    worst = min(evidence.disclosures, key=lambda clip: clip.level.clear_by_db)
+    quietest = min(evidence.disclosures, key=lambda clip: clip.level.speech_db)
+    softer_db = spoken_db - quietest.level.speech_db
+    problems = []
+    if worst.level.clear_by_db < limits.disclosure_clear_db:
+        problems.append(f"at {worst.placed.start_s:.1f} s something is heard under it")
+    if softer_db > limits.disclosure_level_db:
+        problems.append(f"at {quietest.placed.start_s:.1f} s it is softer than the lines")
+    measured = f"{worst.level.clear_by_db:.0f} dB over what is under it, {softer_db:+.1f} dB softer than the lines"
+    required = f"at least {limits.disclosure_clear_db:g} dB, at most {limits.disclosure_level_db:g} dB"
+    return _finding("disclosure-clear", not problems, measured, required, "; ".join(problems))
+
+
+def disclosure_placed(evidence: Evidence) -> Finding:
+    """The disclosure is where the markets ask for it: first, again in long programmes, at the end; at its pace."""
+    asked, timeline = evidence.expected.disclosure, evidence.expected.timeline
+    times = [(clip.start_s, clip.end_s) for clip in timeline.disclosures]
+    away_s = [after - before for (_, before), (after, _) in pairwise([*times, (evidence.duration_s, 0.0)])]
+    problems = []
+    if timeline.clips[0] not in timeline.disclosures:
+        problems.append("it does not come first")
+    if asked.at_end and timeline.clips[-1] not in timeline.disclosures:
+        problems.append("it is not heard at the end")
+    if asked.repeat_every_s is not None and max(away_s) > asked.repeat_every_s:
+        problems.append(f"it is away for {max(away_s):.0f} s")
+    opening = timeline.disclosures[0]
+    pace = characters_per_minute(opening.text, opening.end_s - opening.start_s)
+    if asked.characters_per_minute and not within(pace, asked.characters_per_minute):
+        problems.append(f"it is read at {pace:.0f} characters a minute")
+    required = "first" + (", at the end" if asked.at_end else "")
+    required += f", every {asked.repeat_every_s:g} s" if asked.repeat_every_s is not None else ""
+    if asked.characters_per_minute:
+        required += ", {:g} to {:g} characters a minute".format(*asked.characters_per_minute)
+    often = "once" if len(times) == 1 else f"{len(times)} times"
+    measured = f"{often}, {pace:.0f} characters a minute"
+    return _finding("disclosure-placed", not problems, measured, required, "; ".join(problems))
 
 
 def lines_heard(evidence: Evidence) -> Finding:
@@ -123,6 +173,8 @@ RULES: tuple[Rule, ...] = (
     script_approved,
     translation_approved,
     disclosure_heard,
+    disclosure_clear,
+    disclosure_placed,
     lines_heard,
     loudness,
     true_peak,

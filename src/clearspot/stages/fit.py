@@ -1,4 +1,7 @@
-"""fit: clips to a timeline. Lines keep their order, never overlap, never go faster than the cap, never lose a word."""
+"""fit: clips to a timeline. Lines keep their order, never overlap, never go faster than the cap, never lose a word.
+
+The disclosure comes first, and again between lines or at the end where that is asked; nothing is heard over it.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +45,16 @@ class Plan:
 
     ``flow``: lines follow each other with the spokesperson's own pauses, and the whole lasts exactly ``duration_s``
     (None: as long as it takes). ``locked``: every line starts where its source starts, the whole moved by the
-    disclosure that comes first.
+    disclosure that comes first. ``at_end`` and ``repeat_every_s`` say when the disclosure is heard again (see
+    ``DisclosureAsked``).
     """
 
     timing: Literal["flow", "locked"]
     slots: tuple[Slot, ...]
     duration_s: float | None
     source_duration_s: float
+    at_end: bool = False
+    repeat_every_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def rates_needed(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> tup
     Raises:
         Refused: Even at the cap it does not fit.
     """
-    rooms = _rooms(disclosure, lines, plan)
+    rooms = _rooms(disclosure, lines, plan, _breaks(disclosure, lines, plan))
     _require_within_cap(lines, rooms, plan)
     needed = [line.natural_s / room for line, room in zip(lines, rooms, strict=True)]
     return tuple(1.0 if rate <= 1 else min(RATE_CAP, rate * RATE_MARGIN) for rate in needed)
@@ -83,32 +89,84 @@ def fit(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> Timeline:
     Raises:
         Refused: A line does not fit at the cap: how many seconds too long, about how many characters to cut.
     """
-    rooms = _rooms(disclosure, lines, plan)
+    breaks = _breaks(disclosure, lines, plan)
+    rooms = _rooms(disclosure, lines, plan, breaks)
     _require_within_cap(lines, rooms, plan)
-    opening = Placed(disclosure.line_id, disclosure.text, samples(LEAD_S), disclosure.samples, 1.0)
     fitted = [_within(line, room) for line, room in zip(lines, rooms, strict=True)]
+    places = _locked_places if plan.timing == "locked" else _flow_places
+    return places(disclosure, fitted, plan, breaks)
+
+
+def _breaks(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> tuple[int, ...]:
+    """Before which lines the disclosure is heard again; the number of lines means at the end.
+
+    Raises:
+        Refused: There is no pause for it in time.
+    """
+    breaks: list[int] = []
+    if plan.repeat_every_s is not None:
+        times, end_s = _latest_times(lines, plan)
+        heard_s, index = times[0][0] - AFTER_DISCLOSURE_S, 0
+        while index < len(lines):
+            if times[index][1] + AFTER_DISCLOSURE_S - heard_s > plan.repeat_every_s:
+                index = _last_pause(disclosure, index, breaks, plan)
+                breaks.append(index)
+                heard_s = times[index][0] - AFTER_DISCLOSURE_S
+            index += 1
+        if end_s - heard_s > plan.repeat_every_s:
+            breaks.append(len(lines))
+    if plan.at_end and len(lines) not in breaks:
+        breaks.append(len(lines))
+    return tuple(breaks)
+
+
+def _latest_times(lines: Sequence[Spoken], plan: Plan) -> tuple[list[tuple[float, float]], float]:
+    """When each line starts and ends at the latest, and when the spot ends, in seconds after the first disclosure."""
     if plan.timing == "locked":
-        starts, length = _locked_places(opening, fitted, plan)
-    else:
-        starts, length = _flow_places(opening, fitted, plan)
-    placed = tuple(
-        Placed(line.line_id, line.text, start, line.samples, line.natural_s / line.duration_s)
-        for line, start in zip(fitted, starts, strict=True)
+        return [(slot.start_s, slot.end_s) for slot in plan.slots], plan.source_duration_s
+    times, at_s = [], 0.0
+    for line in lines:
+        times.append((at_s, at_s + line.natural_s))
+        at_s += line.natural_s + MAX_GAP_S
+    return times, max(at_s, plan.duration_s or 0.0)
+
+
+def _last_pause(disclosure: Spoken, index: int, breaks: Sequence[int], plan: Plan) -> int:
+    """The last line up to ``index`` before which the disclosure has room, after the pause that was used last."""
+    aside_s = disclosure.duration_s + 2 * AFTER_DISCLOSURE_S
+    for line in range(index, max(breaks, default=0), -1):
+        if plan.timing == "flow" or plan.slots[line].start_s - plan.slots[line - 1].end_s >= aside_s:
+            return line
+    raise Refused(
+        f"the disclosure has to be heard again within {plan.repeat_every_s:g} s, and the recording has no pause of "
+        f"{aside_s:.1f} s for it before line {plan.slots[index].line_id!r} ends.",
+        where=f"line {plan.slots[index].line_id!r}",
+        remedy="Leave a pause there in the recording, split the line, or use timing: flow.",
     )
-    return Timeline(opening, placed, length)
 
 
-def _rooms(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> list[float]:
+def _rooms(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan, breaks: Sequence[int]) -> list[float]:
     """The longest that each line may take, in seconds."""
+    inner = [index for index in breaks if index < len(lines)]
+    aside_s = disclosure.duration_s + 2 * AFTER_DISCLOSURE_S
     if plan.timing == "locked":
-        ends = [slot.start_s - MIN_GAP_S for slot in plan.slots[1:]]
+        before = [aside_s if index in inner else MIN_GAP_S for index in range(1, len(lines))]
+        ends = [slot.start_s - gap_s for slot, gap_s in zip(plan.slots[1:], before, strict=True)]
         ends.append(max(plan.source_duration_s, plan.slots[-1].end_s))
         return [end - slot.start_s for slot, end in zip(plan.slots, ends, strict=True)]
     if plan.duration_s is None:
         return [math.inf] * len(lines)
-    fixed_s = LEAD_S + disclosure.duration_s + AFTER_DISCLOSURE_S + MIN_GAP_S * (len(lines) - 1) + MIN_TAIL_S
+    least_gaps_s = MIN_GAP_S * (len(lines) - 1 - len(inner))
+    fixed_s = LEAD_S + _disclosed_s(disclosure, lines, breaks) + least_gaps_s + MIN_TAIL_S
     share = (plan.duration_s - fixed_s) / sum(line.natural_s for line in lines)
     return [line.natural_s * share for line in lines]
+
+
+def _disclosed_s(disclosure: Spoken, lines: Sequence[Spoken], breaks: Sequence[int]) -> float:
+    """What all disclosures take together with the quiet beside them, in seconds."""
+    inner = sum(index < len(lines) for index in breaks)
+    once_s = disclosure.duration_s + AFTER_DISCLOSURE_S
+    return once_s * (1 + len(breaks)) + AFTER_DISCLOSURE_S * inner
 
 
 def _require_within_cap(lines: Sequence[Spoken], rooms: Sequence[float], plan: Plan) -> None:
@@ -136,36 +194,52 @@ def _within(line: Spoken, room_s: float) -> Spoken:
     return replace(line, samples=faster(line.samples, line.duration_s / room_s))
 
 
-def _flow_places(opening: Placed, lines: Sequence[Spoken], plan: Plan) -> tuple[list[int], int]:
-    begin_s = opening.end_s + AFTER_DISCLOSURE_S
-    spoken_s = sum(line.duration_s for line in lines)
-    gaps = [
-        min(MAX_GAP_S, max(NATURAL_GAP_S, after.start_s - before.end_s))
-        for before, after in zip(plan.slots, plan.slots[1:], strict=False)
-    ]
+def _flow_places(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan, breaks: Sequence[int]) -> Timeline:
+    gaps = {
+        index: min(MAX_GAP_S, max(NATURAL_GAP_S, after.start_s - before.end_s))
+        for index, (before, after) in enumerate(zip(plan.slots, plan.slots[1:], strict=False), 1)
+        if index not in breaks
+    }
+    fixed_s = LEAD_S + _disclosed_s(disclosure, lines, breaks) + sum(line.duration_s for line in lines)
     if plan.duration_s is None:
-        length = samples(begin_s + spoken_s + sum(gaps) + NATURAL_TAIL_S)
+        length = samples(fixed_s + sum(gaps.values()) + NATURAL_TAIL_S)
     else:
         length = samples(plan.duration_s)
-        gaps = _shortened(gaps, plan.duration_s - begin_s - spoken_s - MIN_TAIL_S)
-    starts, cursor = [], samples(begin_s)
-    for line, gap_s in zip(lines, [*gaps, 0.0], strict=True):
-        starts.append(cursor)
-        cursor += len(line.samples) + samples(gap_s)
-    return starts, length
+        gaps = _shortened(gaps, plan.duration_s - fixed_s - MIN_TAIL_S)
+    clips = [_placed(disclosure, samples(LEAD_S))]
+    for index, line in enumerate(lines):
+        if index in breaks:
+            clips.append(_placed(disclosure, clips[-1].end + samples(AFTER_DISCLOSURE_S)))
+        gap_s = gaps.get(index, AFTER_DISCLOSURE_S)  # the first line too comes after a disclosure
+        clips.append(_placed(line, clips[-1].end + samples(gap_s)))
+    if len(lines) in breaks:
+        clips.append(_placed(disclosure, clips[-1].end + samples(AFTER_DISCLOSURE_S)))
+    return Timeline(tuple(clips), length)
 
 
-def _shortened(gaps: list[float], spare_s: float) -> list[float]:
+def _placed(clip: Spoken, start: int) -> Placed:
+    return Placed(clip.line_id, clip.text, start, clip.samples, clip.natural_s / clip.duration_s)
+
+
+def _shortened(gaps: dict[int, float], spare_s: float) -> dict[int, float]:
     """Natural pauses where there is time, shorter ones, never under the least, where there is not."""
-    total, least = sum(gaps), MIN_GAP_S * len(gaps)
+    total, least = sum(gaps.values()), MIN_GAP_S * len(gaps)
     if not gaps or total <= spare_s:
         return gaps
     share = max(0.0, (spare_s - least) / (total - least))
-    return [MIN_GAP_S + share * (gap - MIN_GAP_S) for gap in gaps]
+    return {index: MIN_GAP_S + share * (gap - MIN_GAP_S) for index, gap in gaps.items()}
 
 
-def _locked_places(opening: Placed, lines: Sequence[Spoken], plan: Plan) -> tuple[list[int], int]:
-    begin_s = opening.end_s + AFTER_DISCLOSURE_S
-    starts = [samples(begin_s + slot.start_s) for slot in plan.slots]
-    last_end_s = seconds(starts[-1] + len(lines[-1].samples))
-    return starts, samples(max(begin_s + plan.source_duration_s, last_end_s + MIN_TAIL_S))
+def _locked_places(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan, breaks: Sequence[int]) -> Timeline:
+    clips = [_placed(disclosure, samples(LEAD_S))]
+    begin_s = clips[0].end_s + AFTER_DISCLOSURE_S
+    for index, (line, slot) in enumerate(zip(lines, plan.slots, strict=True)):
+        start = samples(begin_s + slot.start_s)
+        if index in breaks:
+            clips.append(_placed(disclosure, start - samples(AFTER_DISCLOSURE_S) - len(disclosure.samples)))
+        clips.append(_placed(line, start))
+    if len(lines) in breaks:
+        last = max(clips[-1].end, samples(begin_s + plan.source_duration_s))
+        clips.append(_placed(disclosure, last + samples(AFTER_DISCLOSURE_S)))
+    end_s = max(begin_s + plan.source_duration_s, clips[-1].end_s + MIN_TAIL_S)
+    return Timeline(tuple(clips), samples(end_s))

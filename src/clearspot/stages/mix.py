@@ -20,7 +20,7 @@ LOOP_CROSSFADE_S = 0.5
 
 
 def mix(timeline: Timeline, bed: Samples | None) -> Samples:
-    """The programme: speech in the middle, the bed under it, nothing under the disclosure.
+    """The programme: speech in the middle, the bed under it, nothing under a disclosure.
 
     Args:
         timeline: Where each clip goes.
@@ -38,20 +38,30 @@ def mix(timeline: Timeline, bed: Samples | None) -> Samples:
 
 
 def _bed_under(timeline: Timeline, bed: Samples) -> Samples:
-    start = timeline.disclosure.end
-    length = timeline.length - start
+    start = timeline.disclosures[0].end
+    length = _bed_end(timeline) - start
     under = np.zeros((timeline.length, 2), dtype=np.float32)
     rms = float(np.sqrt((bed.astype(np.float64) ** 2).mean()))
     if rms > 0 and length > 0:
         level = np.float32(10 ** (BED_LEVEL_DB / 20) / rms)
-        under[start:] = _as_long_as(bed, length) * level * _gains(timeline)[start:, None]
+        under[start : start + length] = _as_long_as(bed, length) * level
+        under *= _gains(timeline)[:, None]
     return under
 
 
+def _bed_end(timeline: Timeline) -> int:
+    """Where the bed is over: before the disclosure that ends the spot, or with the spot."""
+    closing = timeline.clips[-1]
+    return closing.start if len(timeline.disclosures) > 1 and closing in timeline.disclosures else timeline.length
+
+
 def _gains(timeline: Timeline) -> Samples:
-    """The bed's gain at every sample: up between lines, down under them, in after the disclosure, out at the end."""
-    open_at, ramp = timeline.disclosure.end, samples(RAMP_S)
-    shapes = [[(open_at, -80.0), (open_at + samples(AFTER_DISCLOSURE_S), 0.0)]]
+    """The bed's gain at every sample: up between lines, down under them, away for a disclosure, out at the end."""
+    ramp, aside = samples(RAMP_S), samples(AFTER_DISCLOSURE_S)
+    shapes = [
+        [(placed.start - aside, 0.0), (placed.start, -80.0), (placed.end, -80.0), (placed.end + aside, 0.0)]
+        for placed in timeline.disclosures
+    ]
     for placed in timeline.lines:
         down, up = placed.start - samples(DUCK_BEFORE_S), placed.end + samples(DUCK_AFTER_S)
         shapes.append([(down - ramp, 0.0), (down, DUCK_DB), (up, DUCK_DB), (up + ramp, 0.0)])
@@ -62,8 +72,11 @@ def _gains(timeline: Timeline) -> Samples:
         at, level_db = zip(*ramp_points, strict=True)
         gain_db = np.minimum(gain_db, np.interp(where, at, level_db))
     gains = 10 ** (gain_db / 20)
-    fade = min(samples(FADE_OUT_S), timeline.length)
-    gains[timeline.length - fade :] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
+    end = _bed_end(timeline)
+    fade = min(samples(FADE_OUT_S), end)
+    gains[end - fade : end] *= np.cos(np.linspace(0, np.pi / 2, fade)) ** 2
+    for placed in timeline.disclosures:
+        gains[placed.start : placed.end] = 0.0  # nothing under it, not even what nobody hears
     return gains.astype(np.float32)
 
 
