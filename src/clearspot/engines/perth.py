@@ -104,6 +104,10 @@ class PerthWatermarker:
 
     def detect(self, samples: Samples, rate_hz: int) -> float:
         """See ``Watermarker.detect``."""
+        return float(np.clip(self.evidence(samples, rate_hz), 0, 1))
+
+    def evidence(self, samples: Samples, rate_hz: int) -> float:
+        """What ``detect`` is before it is cut to 0 and 1: it says how far below 0 unmarked sound is."""
         if samples.ndim != 1:
             raise BadInput("is not mono samples; a watermark is looked for in the mono mix.")
         _check(samples)
@@ -114,7 +118,7 @@ class PerthWatermarker:
         framing = Framing(rate_hz)
         chunks = np.array_split(samples, -(-len(samples) // (CHUNK_FRAMES * framing.hop)))
         sums = sum(self._answers(analyse(chunk, framing, BANDS), framing) for chunk in chunks)
-        return _confidence(np.asarray(sums))
+        return _evidence(np.asarray(sums))
 
     def _answers(self, frames: Frames, framing: Framing) -> NDArray[np.float64]:
         """Of each speed: the sums of its attention and of its confidence over the frames, and how many they are."""
@@ -156,12 +160,12 @@ def stretched(bands: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.asarray(bands[before] * (1 - share) + bands[after] * share)
 
 
-def _confidence(sums: NDArray[np.float64]) -> float:
+def _evidence(sums: NDArray[np.float64]) -> float:
     if not (sums[:, 2] > 0).all():
         return 0.0
     attention, confidence = (sums[:, :2] / sums[:, 2:]).T
     weights = np.exp(attention - attention.max())
-    return float(np.clip(np.average(confidence, weights=weights), 0, 1))
+    return float(np.average(confidence, weights=weights))
 
 
 def _check(samples: Samples) -> None:
