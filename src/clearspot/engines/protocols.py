@@ -96,6 +96,56 @@ class SpeakerEncoder(Protocol):
         ...
 
 
+class Watermarker(Protocol):
+    """Puts an inaudible mark into sound, and says whether sound has it. Safe to call from several threads."""
+
+    @property
+    def version(self) -> str:
+        """What makes the mark and how strong, as it stands in the receipt."""
+        ...
+
+    @property
+    def detected_from(self) -> float:
+        """The confidence from which sound counts as marked."""
+        ...
+
+    def mark(self, programme: Samples) -> Samples:
+        """The same programme with the mark in it.
+
+        The difference is the same in both channels: what stereo there is stays. Digital silence stays silent and has
+        no mark. It may exceed full scale where the programme nearly does.
+
+        Args:
+            programme: float32 at 48 kHz, shape (samples, 2).
+
+        Returns:
+            Of the same shape; the programme itself is left alone.
+
+        Raises:
+            BadInput: It is not stereo, or not made of finite numbers.
+            Refused: The weights are not those that ``models.yaml`` names.
+            MachineFault: The weights cannot be loaded.
+        """
+        ...
+
+    def detect(self, samples: Samples, rate_hz: int) -> float:
+        """How sure it is that the mark is in the whole of some mono samples.
+
+        Args:
+            samples: Mono float32, shape (samples,); of stereo, the mean of the channels.
+            rate_hz: Their rate; 32 kHz and more is best.
+
+        Returns:
+            0 to 1, never NaN; 0 for silence, and for less than can be judged.
+
+        Raises:
+            BadInput: They are not mono, or not finite numbers.
+            Refused: The weights are not those that ``models.yaml`` names.
+            MachineFault: The weights cannot be loaded.
+        """
+        ...
+
+
 class Translator(Protocol):
     """Drafts a translation. A person approves it."""
 

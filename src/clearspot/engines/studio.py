@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TypeVar
 
-from clearspot.engines.protocols import Recogniser, SpeakerEncoder, SpeechEngine, Translator
+from clearspot.engines.protocols import Recogniser, SpeakerEncoder, SpeechEngine, Translator, Watermarker
 from clearspot.engines.weights import Weights
 from clearspot.errors import BadInput
 
@@ -19,6 +19,8 @@ SPEECH: Mapping[str, str] = {"kokoro": "clearspot.engines.kokoro:KokoroEngine"}
 TRANSLATION: Mapping[str, str] = {"bergamot": "clearspot.engines.bergamot:BergamotEngine"}
 SPEAKER_MODEL = "speaker-encoder"
 """The model in ``models.yaml`` that compares voices."""
+WATERMARK_MODEL = "perth-implicit"
+"""The model in ``models.yaml`` that marks sound and finds the mark."""
 
 
 @dataclass
@@ -112,6 +114,24 @@ class Studio:
     def speaker_sha256(self) -> dict[str, str]:
         """The digests of the speaker encoder's files, for the receipt."""
         return {name: file.sha256 for name, file in self.weights.model(SPEAKER_MODEL).files.items()}
+
+    def watermarker(self) -> Watermarker:
+        """The one watermarker: it marks programmes and looks for the mark in deliverables."""
+        from clearspot.engines.perth import PerthWatermarker
+
+        with self._lock:
+            if "watermarker" not in self._made:
+                self._made["watermarker"] = PerthWatermarker(self._read_watermarker)
+            made: Watermarker = self._made["watermarker"]  # type: ignore[assignment]
+            return made
+
+    def _read_watermarker(self) -> dict[str, bytes]:
+        files = self.weights.resolve(WATERMARK_MODEL, commercial=True)
+        return {name: file.read() for name, file in files.items()}
+
+    def watermark_sha256(self) -> dict[str, str]:
+        """The digests of the watermark's files, for the receipt."""
+        return {name: file.sha256 for name, file in self.weights.model(WATERMARK_MODEL).files.items()}
 
     def translator(self, source: str, target: str) -> Translator | None:
         """The first engine that translates from one locale to another, or None."""
