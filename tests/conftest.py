@@ -225,17 +225,36 @@ def spread(text: str, start_s: float, end_s: float) -> list[Word]:
 
 
 @dataclass
+class FakeWatermarker:
+    """Leaves sound as it is, and finds what it was told. ``tests/engines`` has the real one."""
+
+    found: float = 0.9
+    version: str = "fake-watermark 1"
+    detected_from: float = 0.5
+
+    def mark(self, programme: Samples) -> Samples:
+        return programme
+
+    def detect(self, samples: Samples, rate_hz: int) -> float:
+        return self.found
+
+
+@dataclass
 class FakeStudio(Studio):
     """A studio whose engines are fakes; weights are named but never opened."""
 
     voice: FakeSpeech = field(default_factory=FakeSpeech)
     listener: FakeRecogniser = field(default_factory=FakeRecogniser)
+    marker: FakeWatermarker = field(default_factory=FakeWatermarker)
 
     def speech(self, name: str) -> FakeSpeech:  # type: ignore[override]
         return self.voice
 
     def recogniser(self) -> FakeRecogniser:  # type: ignore[override]
         return self.listener
+
+    def watermarker(self) -> FakeWatermarker:  # type: ignore[override]
+        return self.marker
 
 
 @pytest.fixture
@@ -247,7 +266,14 @@ def fake_studio(project: Project, monkeypatch: pytest.MonkeyPatch) -> FakeStudio
 
     def open_another(*_: object) -> FakeStudio:
         """Each run stops its studio when it ends; the engines are the same."""
-        return FakeStudio(studio.weights, "whisper-base", workers=2, voice=studio.voice, listener=studio.listener)
+        return FakeStudio(
+            studio.weights,
+            "whisper-base",
+            workers=2,
+            voice=studio.voice,
+            listener=studio.listener,
+            marker=studio.marker,
+        )
 
     monkeypatch.setattr("clearspot.job.open_studio", open_another)
     return studio

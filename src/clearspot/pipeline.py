@@ -170,9 +170,9 @@ def decode_bed(job: Job) -> Samples | None:
 
 
 def mix_programme(job: Job, timeline: Timeline, bed: Samples | None, locale: str) -> Samples:
-    """mix: the timeline over the bed."""
+    """mix: the timeline over the bed, watermarked: once, for every profile."""
     with telling(job.tell, locale, "mix"):
-        return job.studio.work(lambda: mix(timeline, bed))
+        return job.studio.work(lambda: job.studio.watermarker().mark(mix(timeline, bed)))
 
 
 def disclose_programme(
@@ -224,7 +224,13 @@ def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, 
     locale = made.expected.translation.locale
     with telling(job.tell, locale, "gate", made.profile_id) as stage:
         heard = job.studio.work(
-            lambda: gather(made.candidate, made.expected, recogniser=job.studio.recogniser(), trust=job.trust)
+            lambda: gather(
+                made.candidate,
+                made.expected,
+                recogniser=job.studio.recogniser(),
+                watermarker=job.studio.watermarker(),
+                trust=job.trust,
+            )
         )
         # Asked last: what was withdrawn while we listened counts.
         approvals = load_approvals(job.spot.folder)

@@ -23,7 +23,7 @@ from clearspot.stages.disclose import Candidate
 from clearspot.stages.translate import LocalLine, Translation
 from clearspot.timebase import samples, seconds
 from clearspot.timeline import Placed, Timeline
-from tests.conftest import DEMO
+from tests.conftest import DEMO, FakeWatermarker
 from tests.engines.conftest import DemoRun, run_clearspot
 
 LOCALES = ("es-ES", "it-IT", "pt-BR")
@@ -182,7 +182,9 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
         disclosure=DisclosureAsked(),
     )
     candidate = Candidate(path, seconds(len(programme)), loudness, for_listening(programme))
-    return gather(candidate, expected, recogniser=listener, trust=load_trust(project.trust_dirs))
+    return gather(
+        candidate, expected, recogniser=listener, watermarker=FakeWatermarker(), trust=load_trust(project.trust_dirs)
+    )
 
 
 def _approved_texts(demo_run: DemoRun) -> dict[str, str]:

@@ -91,6 +91,8 @@ def passing() -> Evidence:
         duration_s=12.0,
         loudness=Loudness(-23.1, -4.0),
         clips=(opening, hook, offer),
+        watermark=0.7,
+        watermark_from=0.5,
         tags=SAID.as_pairs(),
         manifest=ManifestFacts("Trusted", (), "signer", "", "Clearspot 1", (), {"essence_sha256": ESSENCE}),
         consent=grant(),
@@ -263,6 +265,11 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "empty": (having(duration_s=0.0), ""),
         "not a number": (having(duration_s=math.nan), ""),
     },
+    "watermark-detected": {
+        "not there": (having(watermark=0.0), ""),
+        "just under": (having(watermark=0.499), ""),
+        "not a number": (having(watermark=math.nan), ""),
+    },
     "tags-present": {
         **{f"no {name}": (without_tag(name), f"missing or different: {name}") for name in SAID.as_pairs()},
         "none": (having(tags={}), "missing or different: Title, Language"),
@@ -319,6 +326,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "loudness": ("-23.1 LUFS", "-23 ±0.5 LUFS"),
     "true-peak": ("-4.0 dBTP", "at most -1 dBTP"),
     "duration": ("12.000 s", "12.000 ±0.05 s"),
+    "watermark-detected": ("confidence 0.70", "at least 0.5"),
     "tags-present": ("9 of 9", "all 9"),
     "manifest-trusted": ("Trusted", "Trusted"),
 }

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
 from clearspot.disclosure import DisclosureAsked
-from clearspot.engines.protocols import Recogniser
+from clearspot.engines.protocols import Recogniser, Watermarker
 from clearspot.errors import Refused
 from clearspot.gate.levels import ClipLevel, level_of
-from clearspot.media.audio import essence_sha256
+from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
 from clearspot.media.loudness import Loudness
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
@@ -55,7 +55,8 @@ class Expected:
 class Evidence:
     """What a deliverable turned out to be.
 
-    ``consent`` is the grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not.
+    ``watermark`` is how surely it was found (0 to 1), ``watermark_from`` from where on it counts. ``consent`` is the
+    grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not.
     """
 
     expected: Expected
@@ -63,6 +64,8 @@ class Evidence:
     duration_s: float
     loudness: Loudness
     clips: tuple[HeardClip, ...]
+    watermark: float
+    watermark_from: float
     tags: Mapping[str, str]
     manifest: manifest.ManifestFacts
     consent: Grant | Refused = NOT_ASKED
@@ -82,9 +85,10 @@ def gather(
     expected: Expected,
     *,
     recogniser: Recogniser,
+    watermarker: Watermarker,
     trust: Trust,
 ) -> Evidence:
-    """Listen to a candidate, read its tags and its manifest.
+    """Listen to a candidate, look for its watermark, read its tags and its manifest.
 
     The recogniser hears the decoded file and nothing else; it is never told what it should hear.
     """
@@ -108,6 +112,8 @@ def gather(
         duration_s=candidate.duration_s,
         loudness=candidate.loudness,
         clips=heard,
+        watermark=watermarker.detect(candidate.listening, LISTEN_RATE_HZ),
+        watermark_from=watermarker.detected_from,
         tags=tags.read(candidate.path),
         manifest=manifest.read(candidate.path, trust),
     )

@@ -151,6 +151,14 @@ def duration(evidence: Evidence) -> Finding:
     return _finding("duration", passed, f"{evidence.duration_s:.3f} s", f"{wanted:.3f} ±{tolerance:g} s")
 
 
+def watermark_detected(evidence: Evidence) -> Finding:
+    """The watermark is found in the delivered file: it stays when tags and manifest are stripped."""
+    passed = evidence.watermark >= evidence.watermark_from
+    return _finding(
+        "watermark-detected", passed, f"confidence {evidence.watermark:.2f}", f"at least {evidence.watermark_from:g}"
+    )
+
+
 def tags_present(evidence: Evidence) -> Finding:
     """Every tag is in the file with the value it was given."""
     wanted = evidence.expected.tags.as_pairs()
@@ -179,6 +187,7 @@ RULES: tuple[Rule, ...] = (
     loudness,
     true_peak,
     duration,
+    watermark_detected,
     tags_present,
     manifest_trusted,
 )
