@@ -101,6 +101,12 @@ def load_limits(project: Project) -> ListeningLimits:
     return load_model(ListeningLimits, project.config("listening.yaml"))
 
 
+def load_wordings(project: Project) -> dict[str, DisclosureWording]:
+    """The disclosure's wordings in every locale that has them."""
+    path = project.config("disclosures.yaml")
+    return parse_model(_Disclosures, {"locales": load_yaml(path)}, path).locales
+
+
 def load_disclosure(project: Project, locale: str, asked: DisclosureAsked) -> str:
     """The words of the spoken disclosure in a locale.
 
@@ -108,8 +114,7 @@ def load_disclosure(project: Project, locale: str, asked: DisclosureAsked) -> st
         Refused: There is no wording for it, or the wording lacks words that a market asks for; nothing is spoken
             undisclosed.
     """
-    path = project.config("disclosures.yaml")
-    wording = parse_model(_Disclosures, {"locales": load_yaml(path)}, path).locales
+    path, wording = project.config("disclosures.yaml"), load_wordings(project)
     if locale not in wording:
         raise Refused(
             f"there is no disclosure wording for {locale}; there is for: {', '.join(wording)}.",

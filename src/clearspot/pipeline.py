@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clearspot import __version__, publish
 from clearspot.approvals import Approvals, load_approvals, require_script_approval
-from clearspot.config import load_disclosure
+from clearspot.config import Profile, load_disclosure
 from clearspot.consent.grant import Grant, Step, authorize
 from clearspot.consent.registry import load_voice, load_voice_file
 from clearspot.consent.scope import uses_of
@@ -186,7 +186,7 @@ def disclose_programme(
 ) -> Made:
     """disclose: a candidate file with tags and manifest."""
     locale, profile = translation.locale, job.profiles[profile_id]
-    clearance = _clearance(job, translation, timeline, grant)
+    clearance = _clearance(job, translation, timeline, grant) | {"loudness": _loudness_promised(profile)}
     papers = Papers(
         tags=_tags(job, locale, str(clearance["unique_id"])),
         claim=Claim(
@@ -351,6 +351,14 @@ def _tags(job: Job, locale: str, unique_id: str) -> Tags:
         created=job.started.isoformat(timespec="seconds"),
         unique_id=unique_id,
     )
+
+
+def _loudness_promised(profile: Profile) -> dict[str, float]:
+    return {
+        "lufs": profile.loudness_lufs,
+        "tolerance_lu": profile.loudness_tolerance_lu,
+        "true_peak_dbtp": profile.true_peak_dbtp,
+    }
 
 
 def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Grant) -> dict[str, object]:

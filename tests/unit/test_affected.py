@@ -71,6 +71,8 @@ def left(scene: Scene, clearspot: Call, shelf: Path) -> Left:
         assert clearspot("run", scene.spot, "--runner", "inline", "--locale", "es-ES", "--out", out, "--json")[0] == 0
         shutil.copytree(root / ".clearspot", state)
         shutil.copytree(out, made)
+        (shelf / "said.json").write_text(json.dumps(scene.listener.script), encoding="utf-8")
+    scene.listener.script = json.loads((shelf / "said.json").read_text(encoding="utf-8"))
     for target, source in ((out, made), (root / ".clearspot", state)):
         shutil.rmtree(target)
         shutil.copytree(source, target)

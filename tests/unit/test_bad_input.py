@@ -468,7 +468,7 @@ CASES = {
         a_config("profiles/broadcast-eu.yaml", "pcm_s24le", "pcm_s32be"), 2, ("codec: ", "(it is 'pcm_s32be')")
     ),
     "a check that is switched off": Case(
-        a_config("listening.yaml", "other: 0.15", "other: 15"),
+        a_config("listening.yaml", "other: 0.10", "other: 15"),
         2,
         ("listening.yaml: deliverable.disclosure_error_rate.other: ", "less than or equal to 0.25 (it is 15)"),
     ),

@@ -61,7 +61,7 @@ def clip(line_id: str, text: str, start_s: float, end_s: float) -> HeardClip:
     sound = np.zeros(round((end_s - start_s) * RATE_HZ), dtype=np.float32)
     said = Said(text, text, 0.0, (), (), (), ())
     placed = Placed(line_id, text, round(start_s * RATE_HZ), sound, 1.0)
-    return HeardClip(placed, said, start_s, end_s, ClipLevel(-20.0, -60.0))
+    return HeardClip(placed, said, start_s, end_s, ClipLevel(-20.0, -70.0))
 
 
 def passing() -> Evidence:
@@ -212,7 +212,7 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
     },
     "disclosure-heard": {
         "not said": (hearing(None, heard="", error_rate=1.0, start_s=None, end_s=None), "was not said"),
-        "other words": (hearing(None, heard="Un anuncio.", error_rate=0.16), "error rate 0.16, at most 0.15"),
+        "other words": (hearing(None, heard="Un anuncio.", error_rate=0.11), "error rate 0.11, at most 0.1"),
         "without times": (hearing(None, start_s=None), "was not said"),
         "at the end": (hearing(None, start_s=9.0, end_s=11.0), "heard from 9.0 to 11.0 s, its place is 0.2 to 3.0 s"),
         "a little late": (hearing(None, start_s=2.0, end_s=4.01), "its place is"),
@@ -224,9 +224,9 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
                                         hearing(None, error_rate=0.03)), "error rate 0.03, at most 0.02"),
     },
     "disclosure-clear": {
-        "over the bed": (level(0, -20.0, -43.0), "at 0.2 s something is heard under it"),
+        "over the bed": (level(0, -20.0, -61.0), "at 0.2 s something is heard under it"),
         "nothing there": (level(0, -120.0, -120.0), "at 0.2 s something is heard under it"),
-        "softer": (level(0, -23.1, -60.0), "at 0.2 s it is softer than the lines"),
+        "softer": (level(0, -23.1, -70.0), "at 0.2 s it is softer than the lines"),
         "the second one softer": (both(again(10.0), level(3, -26.0, -70.0)), "at 10.0 s it is softer"),
     },
     "disclosure-placed": {
@@ -288,7 +288,7 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
 }  # fmt: skip
 
 PASSING: dict[str, dict[str, Change]] = {
-    "disclosure-clear": {"just so": level(0, -23.0, -47.0), "louder": level(0, -12.0, -40.0)},
+    "disclosure-clear": {"just so": level(0, -23.0, -65.0), "louder": level(0, -12.0, -54.0)},
     "disclosure-placed": {
         "at the end too": both(again(10.0), asking(at_end=True)),
         "often enough": both(again(10.0), asking(repeat_every_s=7.0)),
@@ -296,7 +296,7 @@ PASSING: dict[str, dict[str, Change]] = {
     },
     "translation-approved": {"drafts let out": both(draft("offer"), expecting(drafts_allowed=True))},
     "disclosure-heard": {
-        "at the limit": hearing(None, error_rate=0.15),
+        "at the limit": hearing(None, error_rate=0.10),
         "a second late": hearing(None, end_s=3.99),
         "a little early": hearing(None, start_s=0.0),
     },
@@ -319,8 +319,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "consent-valid": ("record house-2026-11", "a grant"),
     "script-approved": ("by Ana; recording matches (worst 0.02, hook)", "approved and matched"),
     "translation-approved": ("2 of 2 approved", "all approved"),
-    "disclosure-heard": ("error rate 0.00 at 0.2 s", "at most 0.15 at 0.2 s"),
-    "disclosure-clear": ("40 dB over what is under it, +0.0 dB softer than the lines", "at least 24 dB, at most 3 dB"),
+    "disclosure-heard": ("error rate 0.00 at 0.2 s", "at most 0.1 at 0.2 s"),
+    "disclosure-clear": ("50 dB over what is under it, +0.0 dB softer than the lines", "at least 42 dB, at most 3 dB"),
     "disclosure-placed": ("once, 720 characters a minute", "first"),
     "lines-heard": ("worst error rate 0.00 (hook)", "at most 0.2, numbers exact"),
     "loudness": ("-23.1 LUFS", "-23 ±0.5 LUFS"),

@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clearspot.config import load_profile
+from clearspot.config import load_limits, load_profile
 from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, MachineFault, Refused
+from clearspot.gate.hearing import Ears
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt, sign_receipt, to_text
-from clearspot.gate.verify import verify
+from clearspot.gate.verify import Verification
+from clearspot.gate.verify import verify as verify_file
 from clearspot.hashing import sha256_file
 from clearspot.media.audio import Samples, decode, essence_sha256
 from clearspot.media.loudness import Loudness, measure
@@ -40,7 +42,7 @@ from clearspot.provenance.keys import (
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
 from clearspot.signing import key_id
 from clearspot.stages.disclose import Candidate, Papers, disclose
-from tests.conftest import run_ffmpeg, tone
+from tests.conftest import FakeRecogniser, FakeWatermarker, run_ffmpeg, tone
 
 NOW = dt.datetime.now(dt.UTC)
 PROFILES = {"wav": "broadcast-eu", "mp3": "podcast", "m4a": "stream"}
@@ -49,6 +51,7 @@ PERSON = "Nora Quesada Ibarra"
 """The recording's own tags hold this name; a deliverable may not."""
 
 NOTHING_KNOWN = Known((), ())
+DISCLOSURE = "Este anuncio utiliza una voz sintética."
 SAID = tags.Tags(
     title="Café Lumen (es-ES)",
     language="spa",
@@ -68,8 +71,21 @@ CLEARANCE = {
     "script_sha256": "a" * 64,
     "consent_record": "house-2026-11",
     "consent_record_sha256": "c" * 64,
-    "disclosure": {"text": "Este anuncio utiliza una voz sintética.", "start_s": 0.25, "end_s": 3.1},
+    "disclosure": {"text": DISCLOSURE, "start_s": 0.25, "end_s": 3.1},
+    "loudness": {"lufs": -18.5, "tolerance_lu": 5, "true_peak_dbtp": -0.9},
 }
+EARS = Ears(
+    FakeRecogniser({"es": [(DISCLOSURE, 0.25, 3.1)]}),
+    FakeWatermarker(),
+    load_limits(Project(Path(), Settings())).deliverable,
+    {},
+)
+HEARD = {"disclosure-heard", "watermark-detected"}
+"""They hear the disclosure in whatever there is: these tests are about papers; ``tests/engines`` listens."""
+
+
+def verify(path: Path, trust: Trust, known: Known) -> Verification:
+    return verify_file(path, trust, known, EARS)
 
 
 @dataclass(frozen=True)
@@ -630,7 +646,7 @@ def test_any_copy_proves_itself_in_any_folder(copy: Path, own: House) -> None:
     assert found.passed
     assert {finding.rule: finding.verdict for finding in found.findings} == {
         "manifest-trusted": "pass", "essence-unchanged": "pass", "tags-present": "pass",
-        "consent-stands": "pass",
+        "consent-stands": "pass", "disclosure-heard": "pass", "watermark-detected": "pass", "loudness": "pass",
     }  # fmt: skip
     assert found.facts.clearance["consent_record"] == "house-2026-11"
 
@@ -696,7 +712,7 @@ def test_what_proves_nothing_is_judged_and_never_crashes(
 ) -> None:
     path = tmp_path / f"file.{ending}"
     path.write_bytes(content)
-    assert set(verdicts(path, own.trust).values()) == {"fail"}
+    assert {rule for rule, verdict in verdicts(path, own.trust).items() if verdict != "fail"} <= HEARD
 
 
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a", "flac"])
@@ -704,7 +720,7 @@ def test_a_recording_under_any_ending_is_judged_and_never_crashes(
     recording: Path, own: House, tmp_path: Path, ending: str
 ) -> None:
     path = Path(shutil.copyfile(recording, tmp_path / f"file.{ending}"))
-    assert set(verdicts(path, own.trust).values()) == {"fail"}
+    assert {rule for rule, verdict in verdicts(path, own.trust).items() if verdict != "fail"} <= HEARD
 
 
 @pytest.mark.parametrize("ending", ["wav", "mp3", "m4a", "flac"])

@@ -17,12 +17,16 @@ def verify(
     trust: Annotated[
         list[Path] | None, typer.Option(help="A folder of trust anchors, besides the project's (repeatable).")
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="The signed receipt must lie beside each file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Check what any copy of a deliverable proves: manifest, signer, bytes, tags, consent and receipt."""
+    """Check what any copy of a deliverable proves: manifest, bytes, tags, consent; and listen to it."""
+    from clearspot import job
+    from clearspot.config import load_limits, load_wordings
     from clearspot.consent.affected import known_here
     from clearspot.consent.authority import reading_authority
     from clearspot.errors import BadInput, ClearspotError, Refused
+    from clearspot.gate.hearing import Ears
     from clearspot.gate.verify import verify as verify_file
     from clearspot.project import find_project
     from clearspot.provenance.keys import load_trust
@@ -39,11 +43,13 @@ def verify(
             remedy="Run this in the project that made the file, or name its anchors with --trust FOLDER.",
         )
     known = known_here(reading_authority(project), project.voice_folders().values())
+    studio = job.open_studio(project)
+    ears = Ears(studio.recogniser(), studio.watermarker(), load_limits(project).deliverable, load_wordings(project))
     checked: list[Verification] = []
     problems: list[ClearspotError] = []
     for path in files:
         try:
-            checked.append(verify_file(path, anchors, known))
+            checked.append(verify_file(path, anchors, known, ears, strict=strict))
         except ClearspotError as error:  # the other files are still worth a look
             problems.append(error)
     if as_json:
@@ -73,6 +79,12 @@ def _show(one: Verification) -> None:
     for finding in one.findings:
         table.add_row(finding.rule, finding.verdict, finding.measured, finding.required, finding.detail)
     console.print(table)
+    if not one.passed:
+        left, gone = ([what for what, there in one.proof.items() if there is wanted] for wanted in (True, False))
+        console.print(
+            f"left of its proof: {', '.join(left) or 'nothing'}" + (f"; gone: {', '.join(gone)}" if gone else ""),
+            highlight=False,
+        )
     said = one.facts.clearance
     if said:
         by = f"{one.facts.signer or 'unknown'} ({said.get('provider', '?')})"
@@ -88,6 +100,7 @@ def _as_json(one: Verification) -> dict[str, Any]:
     return {
         "path": str(one.path),
         "verified": one.passed,
+        "proof": one.proof,
         "findings": {
             finding.rule: {
                 "verdict": finding.verdict,

@@ -13,7 +13,8 @@ from clearspot.errors import Refused
 from clearspot.gate.evidence import Evidence, HeardClip
 from clearspot.provenance.manifest import TRUSTED
 
-Verdict = Literal["pass", "fail"]
+Verdict = Literal["pass", "fail", "warn"]
+"""``warn``: not as it should be, and no market of this deliverable asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

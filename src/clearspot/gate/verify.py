@@ -8,6 +8,7 @@ from typing import Literal
 
 from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, ClearspotError
+from clearspot.gate.hearing import Ears, listen, sound_of
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file
@@ -16,6 +17,14 @@ from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
 
 RULE = "consent-stands"
+PROOF = {
+    "manifest": "manifest-trusted",
+    "tags": "tags-present",
+    "spoken disclosure": "disclosure-heard",
+    "watermark": "watermark-detected",
+}
+"""The four ways to say that a voice is synthetic, and the rule that finds each."""
+
 TAG_NAMES = tuple(tags.Tags("", "", "", "", "", "", "", "", "").as_pairs())
 
 
@@ -29,16 +38,24 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        return all(finding.verdict == "pass" for finding in self.findings)
+        return all(finding.verdict != "fail" for finding in self.findings)
+
+    @property
+    def proof(self) -> dict[str, bool]:
+        """Each way in which a file discloses that its voice is synthetic, and whether it still does."""
+        verdicts = {finding.rule: finding.verdict for finding in self.findings}
+        return {what: verdicts.get(rule) == "pass" for what, rule in PROOF.items()}
 
 
-def verify(path: Path, trust: Trust, known: Known) -> Verification:
-    """Check a deliverable's manifest, essence, tags, the consent it left with and, beside it, its receipt.
+def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool = False) -> Verification:
+    """Check a deliverable's manifest, essence, tags, consent and receipt; listen to it.
 
     Args:
         path: The deliverable, or a copy of it.
         trust: Whose signatures count.
         known: What is known here of exports and revocations.
+        ears: Who listens to it.
+        strict: The receipt must be there.
 
     Raises:
         BadInput: There is no such file, or it is no audio of a kind that carries manifests.
@@ -46,15 +63,17 @@ def verify(path: Path, trust: Trust, known: Known) -> Verification:
     if not path.is_file():
         raise BadInput("there is no such file.", where=str(path))
     facts = manifest.read(path, trust)
-    found = tags.read(path)
+    essence = _essence_of(path)
+    clearance = facts.clearance if facts.state == manifest.TRUSTED else {}
     findings = [
         _manifest(facts),
-        _essence(path, facts),
-        _disclosed(facts, found),
-        _consent(path, facts, known),
+        _essence(essence, facts),
+        _disclosed(facts, tags.read(path)),
+        _consent(essence, facts, known),
+        *listen(sound_of(path), clearance, ears),
     ]
     receipt_path = path.with_name(path.stem + ENDING)
-    if receipt_path.is_file():
+    if strict or receipt_path.is_file():
         findings.append(_receipt(path, receipt_path, trust))
     return Verification(path, tuple(findings), facts)
 
@@ -67,12 +86,16 @@ def _manifest(facts: manifest.ManifestFacts) -> Finding:
     return Finding("manifest-trusted", _verdict(passed), facts.state, manifest.TRUSTED, detail)
 
 
-def _consent(path: Path, facts: manifest.ManifestFacts, known: Known) -> Finding:
-    """Whether the consent it left with stands; without a manifest the audit log may know the file by its bytes."""
+def _essence_of(path: Path) -> str | ClearspotError:
     try:
-        exported = known.by_bytes(essence_sha256(path))
-    except ClearspotError:
-        exported = ()
+        return essence_sha256(path)
+    except ClearspotError as error:
+        return error
+
+
+def _consent(essence: str | ClearspotError, facts: manifest.ManifestFacts, known: Known) -> Finding:
+    """Whether the consent it left with stands; without a manifest the audit log may know the file by its bytes."""
+    exported = known.by_bytes(essence) if isinstance(essence, str) else ()
     named = str(facts.clearance.get("consent_record_sha256", "")) if facts.state == manifest.TRUSTED else ""
     if not named and exported:
         named = next(
@@ -94,13 +117,12 @@ def _consent(path: Path, facts: manifest.ManifestFacts, known: Known) -> Finding
     return Finding(RULE, "fail", measured, "consent not revoked", detail)
 
 
-def _essence(path: Path, facts: manifest.ManifestFacts) -> Finding:
+def _essence(essence: str | ClearspotError, facts: manifest.ManifestFacts) -> Finding:
     named = str(facts.clearance.get("essence_sha256", ""))
-    try:
-        actual = essence_sha256(path)
-    except ClearspotError as error:
-        return Finding("essence-unchanged", "fail", "unreadable", named[:12] or "named", str(error))
-    return Finding("essence-unchanged", _verdict(bool(named) and actual == named), actual[:12], named[:12] or "named")
+    required = named[:12] or "named"
+    if isinstance(essence, ClearspotError):
+        return Finding("essence-unchanged", "fail", "unreadable", required, str(essence))
+    return Finding("essence-unchanged", _verdict(bool(named) and essence == named), essence[:12], required)
 
 
 def _disclosed(facts: manifest.ManifestFacts, found: dict[str, str]) -> Finding:
@@ -113,6 +135,8 @@ def _disclosed(facts: manifest.ManifestFacts, found: dict[str, str]) -> Finding:
 
 
 def _receipt(path: Path, receipt_path: Path, trust: Trust) -> Finding:
+    if not receipt_path.is_file():
+        return Finding("receipt", "fail", "none", "signed, of this file", f"there is no {receipt_path.name} beside it")
     try:
         receipt = read_receipt(receipt_path)
     except BadInput as error:

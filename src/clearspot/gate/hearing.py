@@ -1,0 +1,142 @@
+"""What any copy of a deliverable still proves to a listener: its spoken disclosure, its watermark, its loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearspot.config import DeliverableLimits, DisclosureWording
+from clearspot.engines.protocols import Recogniser, Watermarker
+from clearspot.errors import BadInput, ClearspotError
+from clearspot.gate.rules import Finding
+from clearspot.media.audio import LISTEN_RATE_HZ, Samples, for_listening, probe
+from clearspot.media.loudness import Loudness, decode_and_measure
+from clearspot.text.match import closeness, heard_text
+
+AROUND_S = 1.5
+"""How much is listened to before and after the place of a disclosure."""
+
+OPENING_S = 30.0
+"""Where nothing says what the disclosure should be, it is looked for this far from the start."""
+
+MAX_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What listens, and how closely."""
+
+    recogniser: Recogniser
+    watermarker: Watermarker
+    limits: DeliverableLimits
+    wordings: Mapping[str, DisclosureWording]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A file, decoded once. ``listening`` is mono at 16 kHz, shape (samples,)."""
+
+    listening: Samples
+    loudness: Loudness
+
+
+def sound_of(path: Path) -> Sound | ClearspotError:
+    """A file's sound, or why there is none."""
+    try:
+        if (length_s := probe(path).duration_s) > MAX_S:
+            raise BadInput(f"is {length_s / 60:.0f} minutes long; at most an hour is listened to.", where=str(path))
+        programme, loudness = decode_and_measure(path)
+        return Sound(for_listening(programme), loudness)
+    except ClearspotError as error:
+        return error
+
+
+def listen(sound: Sound | ClearspotError, clearance: Mapping[str, Any], ears: Ears) -> Iterator[Finding]:
+    """Every check that takes ears.
+
+    Args:
+        sound: The file's.
+        clearance: What its trusted manifest says of it; empty where there is none to be believed.
+        ears: Who listens.
+    """
+    if isinstance(sound, ClearspotError):
+        for rule in ("disclosure-heard", "watermark-detected", "loudness"):
+            yield Finding(rule, "fail", "unreadable", "audio", str(sound))
+        return
+    yield _disclosure_as_named(sound, clearance, ears) if clearance.get("disclosure") else _any_disclosure(sound, ears)
+    yield _watermark(sound, clearance, ears)
+    yield _loudness(sound, clearance)
+
+
+def _disclosure_as_named(sound: Sound, clearance: Mapping[str, Any], ears: Ears) -> Finding:
+    """The disclosure in the words and the places that the manifest names."""
+    try:
+        locale, named = str(clearance["locale"]), clearance["disclosure"]
+        text, start_s = str(named["text"]), float(named["start_s"])
+        lasts_s = float(named["end_s"]) - start_s
+        starts_s = [start_s, *map(float, named.get("again_at_s", ()))]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Finding("disclosure-heard", "fail", "unknown", "as its manifest says", "its manifest does not say how")
+    rates = [_error_rate(sound, text, locale, at_s, lasts_s, ears) for at_s in starts_s]
+    most = ears.limits.disclosure_error_rate_in(locale)
+    passed = max(rates) <= most
+    at = " and ".join(f"{each:.1f} s" for each in starts_s)
+    detail = "" if passed else f"not heard where it should be, in the words {text!r}"
+    return Finding(
+        "disclosure-heard", _verdict(passed), f"error rate {max(rates):.2f}", f"at most {most:g} at {at}", detail
+    )
+
+
+def _error_rate(sound: Sound, text: str, locale: str, at_s: float, lasts_s: float, ears: Ears) -> float:
+    part = _part(sound.listening, at_s - AROUND_S, at_s + lasts_s + AROUND_S)
+    transcript = ears.recogniser.recognise(part, language=locale.split("-", maxsplit=1)[0])
+    return 1 - closeness(text, heard_text(transcript.words), locale)
+
+
+def _any_disclosure(sound: Sound, ears: Ears) -> Finding:
+    """Any wording of the language that is heard, near the start: for copies whose manifest is gone."""
+    transcript = ears.recogniser.recognise(_part(sound.listening, 0.0, OPENING_S), language=None)
+    heard, language = heard_text(transcript.words), transcript.language
+    rates = {
+        (locale, text): 1 - closeness(text, heard, locale)
+        for locale, wording in ears.wordings.items()
+        if locale.split("-", maxsplit=1)[0] == language
+        for text in (wording.short, wording.long)
+    }
+    if not rates or not heard:
+        return Finding("disclosure-heard", "fail", f"language {language!r}", "a wording known here", "none was heard")
+    (locale, _), rate = min(rates.items(), key=lambda item: item[1])
+    most = ears.limits.disclosure_error_rate_in(locale)
+    required = f"at most {most:g} in the first {OPENING_S:g} s"
+    detail = "" if rate <= most else "no wording known here was heard"
+    return Finding("disclosure-heard", _verdict(rate <= most), f"error rate {rate:.2f}, {locale}", required, detail)
+
+
+def _watermark(sound: Sound, clearance: Mapping[str, Any], ears: Ears) -> Finding:
+    found, least = ears.watermarker.detect(sound.listening, LISTEN_RATE_HZ), ears.watermarker.detected_from
+    verdict = _verdict(found >= least)
+    if verdict == "fail" and clearance.get("watermark") == "not needed":
+        verdict = "warn"
+    return Finding("watermark-detected", verdict, f"confidence {found:.2f}", f"at least {least:g}")
+
+
+def _loudness(sound: Sound, clearance: Mapping[str, Any]) -> Finding:
+    got = sound.loudness
+    measured = f"{got.integrated_lufs:.1f} LUFS, {got.true_peak_dbtp:.1f} dBTP"
+    try:
+        named = clearance["loudness"]
+        target, tolerance, peak = (float(named[name]) for name in ("lufs", "tolerance_lu", "true_peak_dbtp"))
+    except (KeyError, TypeError, ValueError):
+        return Finding("loudness", "fail", measured, "as its manifest says", "no manifest says how loud it should be")
+    passed = abs(got.integrated_lufs - target) <= tolerance and got.true_peak_dbtp <= peak
+    return Finding("loudness", _verdict(passed), measured, f"{target:g} ±{tolerance:g} LUFS, at most {peak:g} dBTP")
+
+
+def _part(listening: Samples, start_s: float, end_s: float) -> Samples:
+    return listening[max(0, round(start_s * LISTEN_RATE_HZ)) : max(0, round(end_s * LISTEN_RATE_HZ))]
+
+
+def _verdict(passed: bool) -> Any:
+    return "pass" if passed else "fail"
