@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+EXTRAS := .venv-extras
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-extras check bench clean
 
 help:
 	@echo "make demo    set up and render the demo spot in three languages"
 	@echo "make test    set up and pass everything: format, lint, types, tests, the documentation's examples"
+	@echo "make test-extras   set up torch beside it, and hold what we run without torch to the originals"
 	@echo "make check   format, lint and types alone"
 	@echo "make bench   the pipeline against the bare engine loop"
 	@echo "make clean   forget the environment and what was rendered"
@@ -33,8 +35,18 @@ check: $(READY)
 test: check
 	$(BIN)/python -m pytest
 
+$(EXTRAS)/.ready: pyproject.toml constraints.txt
+	@echo "Setting up $(EXTRAS) (once; torch is large)"
+	@$(PYTHON) -m venv $(EXTRAS)
+	@$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --editable '.[dev,watermark-reference]'
+	@touch $@
+
+test-extras: $(EXTRAS)/.ready
+	$(EXTRAS)/bin/python -m pytest tests/extras
+
 bench: $(READY)
 	$(BIN)/python scripts/bench.py
 
 clean:
-	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(EXTRAS) out build .mypy_cache .ruff_cache .pytest_cache

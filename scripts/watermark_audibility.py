@@ -1,8 +1,8 @@
 """How audible the watermark is, what it survives, and how far unmarked sound is from it: figures to choose strength on.
 
-    python scripts/watermark_audibility.py [PROGRAMME]...
+    python -m scripts.watermark_audibility [PROGRAMME]...
 
-Takes programmes without a watermark (wav), and makes more: six languages, two voices, alone and with music 15 dB and
+Takes programmes without a watermark (wav), and makes more: six languages, three voices, alone and with music 15 dB and
 6 dB under the speech. Needs `pip install pesq`. Prints Markdown; writes no audio.
 """
 
@@ -22,7 +22,6 @@ from clearspot.engines.studio import WATERMARK_MODEL
 from clearspot.engines.weights import load_weights
 from clearspot.media import ffmpeg
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, for_listening, from_f32le, resample, to_f32le
-from clearspot.media.loudness import bring_to
 from clearspot.project import find_project
 from clearspot.timebase import RATE_HZ
 from scripts.speaker_scores import MIX, REFERENCES, STATEMENTS, head, row, speaker
@@ -30,6 +29,9 @@ from scripts.speaker_scores import MIX, REFERENCES, STATEMENTS, head, row, speak
 WORKERS = 2
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
 BED = Path(__file__).resolve().parents[1] / "spots" / "lumen-coffee" / "bed.opus"
+VOICES = (MIX, "jm_kumo", "jf_alpha")
+"""Each speaks two of the six languages."""
+
 SPEECH_DBFS = -20.0
 MUSIC_DB = {"alone": None, "music -15 dB": -15.0, "music -6 dB": -6.0}
 PAUSE_S, LEAD_S = 1.0, 0.5
@@ -60,7 +62,6 @@ def _phone(programme: Samples) -> Samples:
 
 CONDITIONS: dict[str, Callable[[Samples], Samples]] = {
     "as it is": lambda programme: programme,
-    "-14 LUFS": lambda programme: bring_to(programme, -14.0, -1.5),
     "mp3 128k": lambda programme: _through(programme, "mp3", audio_bitrate="128k"),
     "aac 128k": lambda programme: _through(programme, "adts", acodec="aac", audio_bitrate="128k"),
     "opus 32k": lambda programme: _through(programme, "opus", acodec="libopus", audio_bitrate="32k"),
@@ -101,15 +102,14 @@ def make_programmes(files: list[Path]) -> Iterator[Programme]:
         yield Programme("given", path.stem, samples, spoken(samples))
     say = speaker(load_weights(find_project()))
     bed = decode(BED, channels=2)
-    for locale in STATEMENTS:
-        for voice in (MIX, "jm_kumo"):
-            speech = _speech(say, voice, locale)
-            where = spoken(speech)
-            music = np.tile(bed, (2, 1))[: len(speech)]
-            music = music / np.sqrt(np.mean(music**2)) * 10 ** (SPEECH_DBFS / 20)
-            for kind, level_db in MUSIC_DB.items():
-                gain = 0.0 if level_db is None else 10 ** (level_db / 20)
-                yield Programme(kind, f"{locale} {voice}", (speech + gain * music).astype(np.float32), where)
+    for at, locale in enumerate(STATEMENTS):
+        speech = _speech(say, VOICES[at % len(VOICES)], locale)
+        where = spoken(speech)
+        music = np.tile(bed, (2, 1))[at * RATE_HZ :][: len(speech)]
+        music = music / np.sqrt(np.mean(music**2)) * 10 ** (SPEECH_DBFS / 20)
+        for kind, level_db in MUSIC_DB.items():
+            gain = 0.0 if level_db is None else 10 ** (level_db / 20)
+            yield Programme(kind, locale, (speech + gain * music).astype(np.float32), where)
 
 
 def _speech(say: Callable[[str, str, str], Samples], voice: str, locale: str) -> Samples:
@@ -238,11 +238,11 @@ def main() -> None:
         print(job[0].kind, job[0].name, job[1], file=sys.stderr)
         return measure(job[0], markers[job[1]], job[1])
 
+    print_unmarked(unmarked(programmes, markers[1.0]))
     with ThreadPoolExecutor(WORKERS) as pool:
         measured = list(pool.map(one, [(each, strength) for each in programmes for strength in STRENGTHS]))
     print_audibility(measured)
     print_survival(measured)
-    print_unmarked(unmarked(programmes, next(iter(markers.values()))))
 
 
 if __name__ == "__main__":

@@ -134,8 +134,8 @@ class PerthWatermarker:
     def run(self, network: str, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """One of the networks alone: levels, shape (frames, 128), to what it says, shape (frames, 128 or 2)."""
         session = self._ready()[network]
-        said = session.run(["said"], {"bands": np.ascontiguousarray(bands.T)[None]})[0]
-        return np.asarray(said[0].T, dtype=np.float32)
+        said: NDArray[np.float32] = session.run(["said"], {"bands": np.ascontiguousarray(bands.T)[None]})[0][0].T
+        return said
 
     def _ready(self) -> Mapping[str, Any]:
         with self._lock:
