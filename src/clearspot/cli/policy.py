@@ -89,7 +89,8 @@ def _show(console: Console, one: LocaleRules) -> None:
     from clearspot.gate.explain import rows
 
     required = one.required
-    console.print(f"{one.locale} in {', '.join(one.markets)}: {', '.join(required.policies)}", highlight=False)
+    selected = [*required.policies, *(f"{coming.policy} from {coming.applies_from}" for coming in required.upcoming)]
+    console.print(f"{one.locale} in {', '.join(one.markets)}: {', '.join(selected)}", highlight=False)
     if required.only_baseline:
         console.print(f"no policy but the baseline knows {', '.join(required.only_baseline)}", highlight=False)
     for conflict in required.conflicts:
@@ -102,6 +103,8 @@ def _show(console: Console, one: LocaleRules) -> None:
         label, before = ("" if row.label == before else row.label), row.label
         table.add_row(label, row.asked, row.by, row.why, row.known_from)
     console.print(table)
+    for policy, note in one.notes.items():
+        console.print(f"{policy}: {note}", highlight=False)
     console.print()
 
 

@@ -38,11 +38,12 @@ BY_EACH = {"people"}
 
 @dataclass(frozen=True, slots=True)
 class LocaleRules:
-    """One locale, its markets, and what they require on a day."""
+    """One locale, its markets, and what they require on a day; ``notes`` are what policies say of their first day."""
 
     locale: str
     markets: tuple[str, ...]
     required: Requirements
+    notes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,7 @@ def explain(
     Raises:
         BadInput: The spot names a policy that is not there.
     """
-    return tuple(
-        LocaleRules(locale, spot.order.locales[locale].markets, requirements_of(policies, spot, locale, today))
-        for locale in locales
-    )
+    return tuple(_explain_one(policies, spot, locale, today) for locale in locales)
 
 
 def rows(required: Requirements) -> tuple[Row, ...]:
@@ -94,6 +92,7 @@ def as_json(one: LocaleRules) -> dict[str, Any]:
         "markets": list(one.markets),
         "only_baseline": list(required.only_baseline),
         **required.as_json(),
+        "notes": dict(one.notes),
         "reasons": [dataclasses.asdict(reason) for reason in required.reasons],
         "upcoming": [dataclasses.asdict(coming) for coming in required.upcoming],
     }
@@ -115,6 +114,13 @@ def markets_of(policy: Policy) -> str:
         return "all"
     listed = list(policy.markets)
     return ", ".join(listed if len(listed) <= 4 else [*listed[:3], f"and {len(listed) - 3} more"])
+
+
+def _explain_one(policies: Mapping[str, Policy], spot: Spot, locale: str, today: dt.date) -> LocaleRules:
+    required = requirements_of(policies, spot, locale, today)
+    selected = (*required.policies, *(coming.policy for coming in required.upcoming))
+    notes = {name: note for name in selected if (note := policies[name].applies_note)}
+    return LocaleRules(locale, spot.order.locales[locale].markets, required, notes)
 
 
 def _row(reason: Reason, by: str) -> Row:
