@@ -22,11 +22,12 @@ from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, MachineFault
+from clearspot.gate.policy import require_known
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
 from clearspot.provenance.keys import SigningKeys, Trust, load_signing_keys, load_trust
-from clearspot.spot import Spot, load_spot
+from clearspot.spot import Spot, chosen, load_spot
 from clearspot.transcript import Transcript
 
 
@@ -93,18 +94,19 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
     """
     now = dt.datetime.now(dt.UTC)
     spot = load_spot(asked.spot_folder)
-    locales = _chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
-    profiles = _chosen(asked.profiles, spot.order.profiles, "--profile", spot)
+    locales = chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
+    profiles = chosen(asked.profiles, spot.order.profiles, "--profile", spot)
+    require_known(project.configs("policies"), spot.order.policies, f"{spot.folder / 'spot.yaml'}: policies")
     voice_folder(spot.order.voice, project.voice_folders())
     _require_output(asked.out)
-    chosen = {profile: load_profile(project, profile) for profile in profiles}
+    delivery = {profile: load_profile(project, profile) for profile in profiles}
     limits = load_limits(project)
     return Job(
         project=project,
         spot=spot,
         approvals=load_approvals(spot.folder),
         locales=locales,
-        profiles=chosen,
+        profiles=delivery,
         limits=limits,
         inputs=_inputs(spot, limits),
         trust=load_trust(project.trust_dirs),
@@ -125,16 +127,6 @@ def _inputs(spot: Spot, limits: ListeningLimits) -> dict[str, str]:
         "limits": sha256_json(limits.model_dump(mode="json")),
     }
     return inputs | ({"bed": sha256_file(spot.bed)} if spot.bed else {})
-
-
-def _chosen(asked: tuple[str, ...], known: tuple[str, ...], option: str, spot: Spot) -> tuple[str, ...]:
-    if unknown := [name for name in asked if name not in known]:
-        raise BadInput(
-            f"spot {spot.id!r} has no {', '.join(unknown)}; it has: {', '.join(known)}.",
-            where=option,
-            remedy="Add it to spot.yaml, or ask for one of those.",
-        )
-    return tuple(name for name in known if not asked or name in asked)
 
 
 def _require_output(out: Path) -> None:

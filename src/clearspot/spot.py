@@ -100,7 +100,10 @@ class SpotPolicy(Strict):
 
 
 class SpotFile(Strict):
-    """``spot.yaml``. Paths are relative to its folder; times are seconds."""
+    """``spot.yaml``. Paths are relative to its folder; times are seconds.
+
+    ``policies`` names rules besides those that the markets select: of a contract, of a platform.
+    """
 
     id: Id
     voice: Id
@@ -114,6 +117,7 @@ class SpotFile(Strict):
     medium: Medium
     purpose: Purpose = "advertising"
     policy: SpotPolicy = SpotPolicy()
+    policies: tuple[Id, ...] = ()
 
 
 class Script(Strict):
@@ -197,6 +201,21 @@ def load_spot(folder: Path) -> Spot:
         recording=_media_file(folder, order.recording, f"{file}: recording"),
         bed=_media_file(folder, order.bed, f"{file}: bed") if order.bed else None,
     )
+
+
+def chosen(asked: tuple[str, ...], known: tuple[str, ...], option: str, spot: Spot) -> tuple[str, ...]:
+    """Those of a spot's locales or profiles that are asked for, in the spot's order; none asked for: all.
+
+    Raises:
+        BadInput: The spot has none of that name.
+    """
+    if unknown := [name for name in asked if name not in known]:
+        raise BadInput(
+            f"spot {spot.id!r} has no {', '.join(unknown)}; it has: {', '.join(known)}.",
+            where=option,
+            remedy="Add it to spot.yaml, or ask for one of those.",
+        )
+    return tuple(name for name in known if not asked or name in asked)
 
 
 def _translation(folder: Path, locale: str, script: Script) -> TranslationFile | None:

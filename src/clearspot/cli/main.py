@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from clearspot import __version__
-from clearspot.cli import approve, audit, doctor, enroll, keys, models, revoke, run, verify, voices
+from clearspot.cli import approve, audit, doctor, enroll, keys, models, policy, revoke, run, verify, voices
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -37,6 +37,7 @@ app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(policy.app, name="policy")
 voices.app.command("enroll")(enroll.enroll)
 voices.app.command("check")(enroll.check)
 voices.app.command("revoke")(revoke.revoke)
