@@ -18,11 +18,11 @@ from clearspot.config import (
 )
 from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import voice_folder
-from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, MachineFault
-from clearspot.gate.policy import require_known
+from clearspot.gate.policy import load_policies, policy_day
+from clearspot.gate.requirements import Requirements, requirements_of
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
@@ -43,7 +43,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of one spot.
+    """One run of one spot. ``requirements`` are those of each locale's markets, on the day of the run.
 
     ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``ahead`` holds the hearing of the
     recording where it was begun before the runner was ready.
@@ -54,6 +54,7 @@ class Job:
     approvals: Approvals
     locales: tuple[str, ...]
     profiles: Mapping[str, Profile]
+    requirements: Mapping[str, Requirements]
     limits: ListeningLimits
     trust: Trust
     keys: SigningKeys
@@ -68,10 +69,6 @@ class Job:
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""
         return f"{self.spot.id}_{locale}_{profile}"
-
-    def disclosure_asked(self, locale: str) -> DisclosureAsked:
-        """What the markets of a locale ask of its spoken disclosure."""
-        return DisclosureAsked()
 
     def folder(self, locale: str) -> Path:
         """Where a locale's deliverables go."""
@@ -96,7 +93,8 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
     spot = load_spot(asked.spot_folder)
     locales = chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
     profiles = chosen(asked.profiles, spot.order.profiles, "--profile", spot)
-    require_known(project.configs("policies"), spot.order.policies, f"{spot.folder / 'spot.yaml'}: policies")
+    policies = load_policies(project)
+    asked_of = {locale: requirements_of(policies, spot, locale, policy_day(now)) for locale in locales}
     voice_folder(spot.order.voice, project.voice_folders())
     _require_output(asked.out)
     delivery = {profile: load_profile(project, profile) for profile in profiles}
@@ -107,6 +105,7 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
         approvals=load_approvals(spot.folder),
         locales=locales,
         profiles=delivery,
+        requirements=asked_of,
         limits=limits,
         inputs=_inputs(spot, limits),
         trust=load_trust(project.trust_dirs),

@@ -21,6 +21,7 @@ from clearspot.consent.spot_approval import load_spot_approval
 from clearspot.disclosure import rate_for
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.gate.evidence import Evidence, Expected, gather
+from clearspot.gate.requirements import Requirements, require_consent
 from clearspot.gate.rules import Finding, judge
 from clearspot.hashing import sha256_file
 from clearspot.job import Job
@@ -109,7 +110,7 @@ def translate_script(job: Job, locale: str) -> Translation:
     """translate: the lines of one locale."""
     with telling(job.tell, locale, "translate"):
         require_script_approval(job.spot, job.approvals)
-        disclosure = load_disclosure(job.project, locale, job.disclosure_asked(locale))
+        disclosure = load_disclosure(job.project, locale, _asked(job, locale).disclosure)
         return translate(job.spot, locale, disclosure, job.approvals, job.studio.translator)
 
 
@@ -123,7 +124,7 @@ def authorize_voice(job: Job, locale: str) -> Grant:
 
 def speak_lines(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
     """speak: the disclosure and every line at their natural rates, as many side by side as there are workers."""
-    engine, asked = job.studio.speech(grant.engine), job.disclosure_asked(grant.locale)
+    engine, asked = job.studio.speech(grant.engine), _asked(job, grant.locale).disclosure
 
     def one(line_id: str, text: str) -> Clip:
         with telling(job.tell, translation.locale, "speak", line_id):
@@ -142,8 +143,8 @@ def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Cli
             slots=tuple(Slot(line.id, line.start_s, line.end_s) for line in timed.lines),
             duration_s=job.spot.order.duration_s,
             source_duration_s=timed.duration_s,
-            at_end=job.disclosure_asked(grant.locale).at_end,
-            repeat_every_s=job.disclosure_asked(grant.locale).repeat_every_s,
+            at_end=_asked(job, grant.locale).disclosure.at_end,
+            repeat_every_s=_asked(job, grant.locale).disclosure.repeat_every_s,
         )
         opening, *lines = (Spoken(clip.line_id, clip.text, clip.duration_s, clip.samples) for clip in clips)
         rates = rates_needed(opening, lines, plan)
@@ -214,7 +215,7 @@ def disclose_programme(
         tags=papers.tags,
         drafts_allowed=job.spot.order.policy.drafts == "export",
         grant=grant,
-        disclosure=job.disclosure_asked(locale),
+        requirements=_asked(job, locale),
     )
     return Made(profile_id, candidate, expected, grant, clearance)
 
@@ -298,6 +299,7 @@ def refuse_deliverable(
 def _authorize(job: Job, locale: str, step: Step) -> Grant:
     # Read from disk each time: what was revoked or taken away meanwhile is not allowed any more.
     voice = load_voice(job.spot.order.voice, job.project.voice_folders())
+    require_consent(_asked(job, locale), voice)
     return authorize(
         voice,
         uses_of(job.spot, locale, job.project.settings.provider),
@@ -306,6 +308,22 @@ def _authorize(job: Job, locale: str, step: Step) -> Grant:
         step=step,
         approval=load_spot_approval(job.spot.folder),
     )
+
+
+def _asked(job: Job, locale: str) -> Requirements:
+    """What the markets of a locale ask for, together.
+
+    Raises:
+        Refused: They ask for what nothing can be at once.
+    """
+    asked = job.requirements[locale]
+    if asked.conflicts:
+        raise Refused(
+            f"{'; '.join(asked.conflicts)}.",
+            where=f"{job.spot.folder / 'spot.yaml'}: locales.{locale}.markets",
+            remedy="Split the markets over two spots; `clearspot policy explain` says who asks for what.",
+        )
+    return asked
 
 
 def _make_ready(job: Job, grant: Grant) -> None:
@@ -363,12 +381,14 @@ def _loudness_promised(profile: Profile) -> dict[str, float]:
 
 def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Grant) -> dict[str, object]:
     """Our own assertion: ids and digests that tie the file to what was approved and allowed."""
-    opening = timeline.disclosures[0]
+    opening, asked = timeline.disclosures[0], _asked(job, translation.locale)
     return {
         "unique_id": str(uuid.uuid4()),
         "spot": job.spot.id,
         "locale": translation.locale,
         "markets": list(job.spot.order.locales[translation.locale].markets),
+        "policies": list(asked.policies),
+        "watermark": "needed" if asked.severity_of("watermark-detected") == "fail" else "not needed",
         "script_sha256": job.spot.script.digest,
         "translation_sha256": publish.translation_sha256(translation),
         "drafts": [line.id for line in translation.lines if line.status == "draft"],

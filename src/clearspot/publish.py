@@ -131,6 +131,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
             "signed_by_keys": list(made.grant.signed_by),
             "markets": [use.market for use in made.grant.uses],
         },
+        "requirements": expected.requirements.as_json(),
         "approvals": {
             "script": job.approvals.script.model_dump(exclude={"lines"}) if job.approvals.script else None,
             "translation": [

@@ -11,8 +11,8 @@ import pyloudnorm
 import pytest
 
 from clearspot.config import load_limits, load_profile
-from clearspot.disclosure import DisclosureAsked
 from clearspot.gate.evidence import Expected, gather
+from clearspot.gate.requirements import add_up
 from clearspot.gate.rules import judge
 from clearspot.media.audio import for_listening
 from clearspot.media.loudness import decode_and_measure
@@ -179,7 +179,7 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
         tags=Tags(*["x"] * 9),
         drafts_allowed=False,
         grant=None,  # consent is not asked for here
-        disclosure=DisclosureAsked(),
+        requirements=add_up(()),
     )
     candidate = Candidate(path, seconds(len(programme)), loudness, for_listening(programme))
     return gather(

@@ -25,6 +25,7 @@ from clearspot.errors import Refused
 from clearspot.gate import rules
 from clearspot.gate.evidence import Evidence, Expected, HeardClip
 from clearspot.gate.levels import ClipLevel
+from clearspot.gate.requirements import add_up
 from clearspot.gate.rules import RULES, Finding, judge
 from clearspot.hashing import sha256_bytes
 from clearspot.media.loudness import Loudness
@@ -83,7 +84,7 @@ def passing() -> Evidence:
         tags=SAID,
         drafts_allowed=False,
         grant=grant(),
-        disclosure=DisclosureAsked(),
+        requirements=add_up(()),
     )
     return Evidence(
         expected=expected,
@@ -174,7 +175,11 @@ def reordered(evidence: Evidence) -> Evidence:
 
 
 def asking(**other: Any) -> Change:
-    return expecting(disclosure=DisclosureAsked(**other))
+    return requiring(disclosure=DisclosureAsked(**other))
+
+
+def requiring(**other: Any) -> Change:
+    return expecting(requirements=replace(add_up(()), **other))
 
 
 def limits(**other: Any) -> Change:
@@ -490,3 +495,22 @@ def test_one_broken_look_stops_no_other(complete: Project, clearspot: Call) -> N
     checks = json.loads(out)["checks"]
     assert [check["name"] for check in checks if not check["ok"]] == ["models"]
     assert {"keys", "voice house"} <= {check["name"] for check in checks if check["ok"]}
+
+
+# --- severity --------------------------------------------------------------------------------------------------
+
+
+def test_where_no_market_insists_a_missing_watermark_warns() -> None:
+    missing = having(watermark=0.1)(passing())
+    assert finding(missing, "watermark-detected").verdict == "fail"
+    soft = requiring(severity={"watermark-detected": "warn"})
+    assert finding(soft(missing), "watermark-detected").verdict == "warn"
+    assert finding(soft(passing()), "watermark-detected").verdict == "pass"
+
+
+@pytest.mark.parametrize("rule", [name for name in NAMES if name != "watermark-detected"])
+def test_a_warning_for_one_rule_is_none_for_another(rule: str) -> None:
+    change, _ = next(iter(FAILING[rule].values()))
+    wrong = change(passing())
+    soft = replace(wrong.expected.requirements, severity={"watermark-detected": "warn"})
+    assert finding(expecting(requirements=soft)(wrong), rule).verdict == "fail"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
-from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.protocols import Recogniser, Watermarker
 from clearspot.errors import Refused
 from clearspot.gate.levels import ClipLevel, level_of
+from clearspot.gate.requirements import Requirements
 from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
 from clearspot.media.loudness import Loudness
 from clearspot.provenance import manifest, tags
@@ -48,7 +48,7 @@ class Expected:
     tags: tags.Tags
     drafts_allowed: bool
     grant: Grant
-    disclosure: DisclosureAsked
+    requirements: Requirements
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -94,7 +94,7 @@ def disclosure_clear(evidence: Evidence) -> Finding:
 
 def disclosure_placed(evidence: Evidence) -> Finding:
     """The disclosure is where the markets ask for it: first, again in long programmes, at the end; at its pace."""
-    asked, timeline = evidence.expected.disclosure, evidence.expected.timeline
+    asked, timeline = evidence.expected.requirements.disclosure, evidence.expected.timeline
     times = [(clip.start_s, clip.end_s) for clip in timeline.disclosures]
     away_s = [after - before for (_, before), (after, _) in pairwise([*times, (evidence.duration_s, 0.0)])]
     problems = []
@@ -195,8 +195,12 @@ RULES: tuple[Rule, ...] = (
 
 
 def judge(evidence: Evidence) -> tuple[Finding, ...]:
-    """Every rule's finding, in order."""
-    return tuple(rule(evidence) for rule in RULES)
+    """Every rule's finding, in order; one that no market of this deliverable insists on may only warn."""
+    severity_of = evidence.expected.requirements.severity_of
+    return tuple(
+        replace(found, verdict=severity_of(found.rule)) if found.verdict == "fail" else found
+        for found in (rule(evidence) for rule in RULES)
+    )
 
 
 def _out_of_place(clip: HeardClip, tolerance_s: float) -> str:
