@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from pathlib import Path
 from typing import Any, get_args
@@ -41,7 +42,7 @@ def own_policy(project: Project, **fields: Any) -> Path:
     """A policy in a project's own folder."""
     path = project.root / "configs" / "policies" / f"{fields.get('id', SMALL['id'])}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dump_yaml(SMALL | fields), encoding="utf-8")
+    path.write_text(dump_yaml(copy.deepcopy(SMALL | fields)), encoding="utf-8")
     return path
 
 
@@ -118,5 +119,3 @@ def not_weaker(stricter: Requirements, than: Requirements) -> dict[str, bool]:
 
 
 RULES = ("watermark-detected", "consent-valid", "lines-heard", "loudness")
-
-

@@ -242,10 +242,12 @@ def require_consent(asked: Requirements, voice: Voice) -> None:
         Refused: It is less; the message names record, field, policy, asked and said.
     """
     for requirement, wanted, said in asked.consent.lacking(voice.record):
-        who = [one.policy for one in asked.reasons if one.requirement == requirement]
+        who = [one for one in asked.reasons if one.requirement == requirement]
+        if requirement == "consent.bases":
+            who = [one for one in who if said not in one.asked.split(", ")]
         raise Refused(
-            f"consent record {voice.record.id!r} is not what {', '.join(dict.fromkeys(who))} asks for: asked {wanted}, "
-            f"the record says {said}.",
+            f"consent record {voice.record.id!r} is not what policies ask for "
+            f"({', '.join(dict.fromkeys(one.policy for one in who))}): asked {wanted}, the record says {said}.",
             where=f"{voice.consent_path}: {_FIELDS[requirement]}",
             remedy="Ask the voice's owner for such a record, take another voice, or change the spot's markets.",
         )
