@@ -11,9 +11,9 @@ import pytest
 from babel import Locale
 
 from clearspot.errors import BadInput
-from clearspot.gate.explain import LABELS, NOTICE
+from clearspot.gate.explain import LABELS, NOTICE, rows
 from clearspot.gate.policy import BASELINE, SOFT_RULES, load_policies
-from clearspot.gate.requirements import ORDER
+from clearspot.gate.requirements import ORDER, add_up
 from clearspot.gate.rules import RULES
 from clearspot.project import Project, shipped
 from clearspot.spot import NO_COUNTRIES
@@ -345,6 +345,20 @@ def test_explain_of_a_policy_that_is_not_there(spot_folder: Path, clearspot: Cal
     assert code == 2
     assert "spot.yaml: policies" in json.loads(out)["error"]["where"]
     assert "there is no policy 'sag'; there is: baseline, cn" in json.loads(out)["error"]["what"]
+
+
+def test_who_asks_in_another_order_asks_for_the_same(project: Project) -> None:
+    house = {
+        "disclosure": {"must_hold": asked([["b", "a"], ["a", "b"]])},
+        "consent": {"bases": asked(["synthetic", "talent"]), "stated": asked(["media", "products"])},
+        "tags": [asked(["UniqueId", "Title"])],
+    }
+    own_policy(project, requires=house)
+    got = add_up([load_policies(project)["house"]])
+    assert [row.asked for row in rows(got) if row.by == "house"] == [
+        "a or b", "Title, UniqueId", "talent, synthetic", "products, media: said, not any",
+    ]  # fmt: skip
+    assert [row for row in rows(got) if row.by == "together"] == []
 
 
 def test_every_requirement_has_a_label() -> None:
