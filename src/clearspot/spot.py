@@ -55,6 +55,8 @@ def _market(value: str) -> str:
     from babel import Locale
 
     form = re.fullmatch(MARKET_PATTERN, value)
+    if form and form[1] in NO_COUNTRIES:
+        raise ValueError("is no country of ISO 3166; rules are found by country, so name each one, such as ES")
     if not form or form[1] not in Locale("en").territories:
         raise ValueError("should be an ISO 3166 country such as ES, or a part of one such as US-NY")
     return value
@@ -74,6 +76,10 @@ def _spoken_text(value: str) -> str:
 
 
 ID_PATTERN = r"[a-z0-9]+(?:[-_][a-z0-9]+)*"
+NO_COUNTRIES = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
+"""Codes that CLDR has for groups, for nowhere, and for places that ISO 3166-1 counts to a country. No policy would be
+found for them, and a spot would run under fewer rules than it should."""
+
 LOCALE_PATTERN, MARKET_PATTERN = r"([a-z]{2,3})-([A-Z]{2})", r"([A-Z]{2})(-[A-Z0-9]{1,3})?"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +42,8 @@ def own_policy(project: Project, **fields: Any) -> Path:
     """A policy in a project's own folder."""
     path = project.root / "configs" / "policies" / f"{fields.get('id', SMALL['id'])}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(dump_yaml(SMALL | fields), encoding="utf-8")
+    plain = json.loads(json.dumps(SMALL | fields))  # the same value twice would be an alias
+    path.write_text(dump_yaml(plain), encoding="utf-8")
     return path
 
 
@@ -118,5 +120,3 @@ def not_weaker(stricter: Requirements, than: Requirements) -> dict[str, bool]:
 
 
 RULES = ("watermark-detected", "consent-valid", "lines-heard", "loudness")
-
-

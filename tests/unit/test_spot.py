@@ -39,7 +39,9 @@ def test_the_demo_spot_loads(spot_folder: Path) -> None:
     assert spot.commercial
 
 
-SPOT_FIELDS = "id, voice, script, recording, bed, locales, profiles, timing, duration_s, medium, purpose, policy"
+SPOT_FIELDS = (
+    "id, voice, script, recording, bed, locales, profiles, timing, duration_s, medium, purpose, policy, policies"
+)
 BCP47 = "should be a BCP-47 tag of language and territory that exists, such as es-ES or pt-BR"
 ISO3166 = "should be an ISO 3166 country such as ES, or a part of one such as US-NY"
 ID = "should be lower-case letters, digits and hyphens, at most 64"
@@ -84,6 +86,11 @@ SPOT_YAML: dict[str, tuple[str, str, list[str]]] = {
     "a malformed market": ("[ES]", "[Spain]", ["locales.es-ES.markets.0: ", ISO3166, "(it is 'Spain')"]),
     "a market in small letters": ("[ES]", "[ES, es]", ["locales.es-ES.markets.1: ", ISO3166, "(it is 'es')"]),
     "a market that does not exist": ("[ES]", "[QQ]", ["locales.es-ES.markets.0: ", ISO3166, "(it is 'QQ')"]),
+    "a market that is a group of countries": (
+        "[ES]",
+        "[EU]",
+        ["locales.es-ES.markets.0: is no country of ISO 3166", "name each one", "(it is 'EU')"],
+    ),
     "a market with a long part": ("[ES]", "[US-NEWY]", ["locales.es-ES.markets.0: ", ISO3166, "'US-NEWY'"]),
     "Norway without quotes": ("[ES]", "[NO]", ["locales.es-ES.markets.0: ", "(it is False)"]),
     "no locales": (

@@ -20,12 +20,14 @@ from clearspot.gate.policy import (
     AskedOfPeople,
     Basis,
     Policy,
+    ScopeField,
     Severity,
     Tag,
     require_known,
 )
 from clearspot.spot import Spot
 
+AT_START = "at the start"
 ALL_BASES: frozenset[str] = frozenset(get_args(Basis))
 
 
@@ -146,19 +148,13 @@ class Requirements:
 
     def in_words(self, requirement: str) -> str:
         """What is asked altogether under the name of one requirement, as a person says it."""
-        asked = self.disclosure
-        match requirement:
-            case "disclosure.wording":
-                return asked.wording
-            case "tags":
-                return ", ".join(tag for tag in get_args(Tag) if tag in self.tags)
-            case "consent.bases":
-                return ", ".join(basis for basis in get_args(Basis) if basis in self.bases) or "none is left"
-            case "consent.stated":
-                return _WORDS[requirement](sorted(self.consent.stated))
         if rule := requirement.partition("severity.")[2]:
             return self.severity_of(rule)
-        return _WORDS[requirement](getattr(asked, requirement.removeprefix("disclosure."), None))
+        if requirement == "disclosure.at_start":
+            return AT_START
+        group, _, name = requirement.rpartition(".")
+        value = getattr(getattr(self, group) if group else self, name)
+        return _WORDS[requirement](value) if requirement in _WORDS else str(value)
 
     def _who_asks(self, requirement: str) -> str:
         return ", ".join(dict.fromkeys(one.policy for one in self.reasons if one.requirement == requirement))
@@ -242,10 +238,12 @@ def require_consent(asked: Requirements, voice: Voice) -> None:
         Refused: It is less; the message names record, field, policy, asked and said.
     """
     for requirement, wanted, said in asked.consent.lacking(voice.record):
-        who = [one.policy for one in asked.reasons if one.requirement == requirement]
+        who = [one for one in asked.reasons if one.requirement == requirement]
+        if requirement == "consent.bases":
+            who = [one for one in who if said not in one.asked.split(", ")]
         raise Refused(
-            f"consent record {voice.record.id!r} is not what {', '.join(dict.fromkeys(who))} asks for: asked {wanted}, "
-            f"the record says {said}.",
+            f"consent record {voice.record.id!r} is not what policies ask for "
+            f"({', '.join(dict.fromkeys(one.policy for one in who))}): asked {wanted}, the record says {said}.",
             where=f"{voice.consent_path}: {_FIELDS[requirement]}",
             remedy="Ask the voice's owner for such a record, take another voice, or change the spot's markets.",
         )
@@ -275,13 +273,13 @@ def _disclosure(policies: list[Policy]) -> DisclosureAsked:
     rules = [policy.requires.disclosure for policy in policies]
     wordings: set[Wording] = {one.wording.value for one in rules if one.wording}
     repeats = [one.repeat_every_s.value for one in rules if one.repeat_every_s]
-    groups = {tuple(sorted(set(group))) for one in rules if one.must_hold for group in one.must_hold.value}
+    groups = [group for one in rules if one.must_hold for group in one.must_hold.value]
     paces = [one.characters_per_minute.value for one in rules if one.characters_per_minute]
     return DisclosureAsked(
         wording="long" if "long" in wordings else "short",
         at_end=any(one.at_end for one in rules),
         repeat_every_s=min(repeats, default=None),
-        must_hold=tuple(sorted(groups)),
+        must_hold=_one_of_each(groups),
         characters_per_minute=(max(low for low, _ in paces), min(high for _, high in paces)) if paces else None,
     )
 
@@ -306,19 +304,29 @@ def _in_words(name: str, asked: Asked) -> str:
     if isinstance(asked, AskedOfPeople):
         return f"{asked.place}: {asked.do}"
     value = getattr(asked, "value", None)
-    if name in _WORDS:
-        return _WORDS[name](value)
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    return _WORDS[name](value) if name in _WORDS else str(value)
+
+
+def _one_of_each(groups: Iterable[Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+    """Groups of words in an order that does not hang on who wrote them."""
+    return tuple(sorted({tuple(sorted(set(group))) for group in groups}))
+
+
+def _listed(choices: Any) -> Callable[[Any], str]:
+    """How several of some choices are said, always in the order of the choices."""
+    return lambda some: ", ".join(one for one in get_args(choices) if one in some)
 
 
 _WORDS: Mapping[str, Callable[[Any], str]] = {
-    "disclosure.at_start": lambda _: "at the start",
+    "disclosure.at_start": lambda _: AT_START,
     "disclosure.at_end": lambda _: "at the end too",
     "disclosure.repeat_every_s": lambda seconds: f"every {seconds:g} s in anything longer",
-    "disclosure.must_hold": lambda groups: ", and ".join(" or ".join(group) for group in groups),
+    "disclosure.must_hold": lambda groups: ", and ".join(" or ".join(group) for group in _one_of_each(groups)),
     "disclosure.characters_per_minute": lambda pace: f"{pace[0]:g} to {pace[1]:g} characters a minute",
     "manifest": lambda _: "signed, and intact",
     "watermark": lambda _: "in the sound",
-    "consent.stated": lambda fields: f"{', '.join(fields)}: said, not any",
+    "tags": _listed(Tag),
+    "consent.bases": lambda bases: _listed(Basis)(bases) or "none is left",
+    "consent.stated": lambda fields: f"{_listed(ScopeField)(fields)}: said, not any",
     "consent.per_spot": lambda _: "approval: per-spot",
 }
