@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from clearspot.pipeline import Made
 
 REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
+RUN_FILE = "run.json"
+"""Beside the report: what the last run was asked for, and what came of it."""
+
 PUBLISHED = (".wav", ".mp3", ".m4a", receipt.ENDING, ".srt", ".vtt")
 """The endings of everything that an export leaves; media first."""
 
@@ -97,6 +100,35 @@ def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, find
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
+
+
+def record_run(job: Job, ended: Sequence[tuple[str, str, ClearspotError | None]]) -> None:
+    """Write down what the run was asked for and what came of it, also of what left no file.
+
+    Args:
+        job: The run.
+        ended: Of each deliverable its locale, its profile, and why it was not made.
+
+    Raises:
+        MachineFault: The folder cannot be written to.
+    """
+    body = {
+        "spot": job.spot.id,
+        "provider": job.project.settings.provider,
+        "started": job.started.isoformat(timespec="seconds"),
+        "finished": _now(),
+        "deliverables": [
+            {
+                "name": job.name(locale, profile_id),
+                "about": about(job, locale, profile_id),
+                "verdict": error.kind if error else "cleared",
+                "error": error.as_json() if error else None,
+            }
+            for locale, profile_id, error in ended
+        ],
+        "clearspot": __version__,
+    }
+    write_atomically(job.home / RUN_FILE, receipt.to_text(body))
 
 
 def _free(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Where things stand in the two charts of a deliverable; along the time axis in per cent, so that no text is stretched."""
+"""Where things stand in a deliverable's two charts; times in per cent of its length, so that no text is stretched."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ LOUDNESS_ABOVE_LU, LOUDNESS_BELOW_LU = 10.0, 26.0
 TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120)
 MAX_TICKS = 8
 GRID_LU = 6
+MINUS = "\u2212"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class LoudnessChart:
-    """Two curves as SVG paths in a box of 100 × 100, and marks on the loudness axis (0 at the top)."""
+    """Two curves as SVG paths in a box of 100 by 100, and marks on the loudness axis (0 at the top)."""
 
     momentary: str
     short_term: str
@@ -105,7 +106,9 @@ def loudness(sound: Sound, limits: Limits | None) -> LoudnessChart:
     def path(values: Sequence[float]) -> str:
         points = _thinned(values)
         step = 100 / max(1, len(points))
-        drawn = [f"{round((x + 1) * step, 2):g},{height(value):g}" for x, value in enumerate(points)]
+        # Until a window is full for the first time there is nothing to draw.
+        begun = next((x for x, value in enumerate(points) if value > SILENT_LUFS), len(points))
+        drawn = [f"{round((x + 1) * step, 2):g},{height(points[x]):g}" for x in range(begun, len(points))]
         return f"M{' '.join(drawn)}" if drawn else ""
 
     tolerance = limits.tolerance_lu if limits else 0.0
@@ -115,7 +118,7 @@ def loudness(sound: Sound, limits: Limits | None) -> LoudnessChart:
     return LoudnessChart(
         momentary=path(curve.momentary_lufs),
         short_term=path(curve.short_term_lufs),
-        grid=tuple(Mark(height(lufs), f"{lufs}".replace("-", "−")) for lufs in lines),
+        grid=tuple(Mark(height(lufs), f"{lufs}".replace("-", MINUS)) for lufs in lines),
         band_top=height(target + tolerance),
         band_height=round(height(target - tolerance) - height(target + tolerance), 2) if limits else 0.0,
         integrated=height(curve.integrated_lufs),

@@ -19,6 +19,7 @@ from clearspot.gate.receipt import ENDING, check_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_bytes
 from clearspot.media.loudness import decode_and_follow
+from clearspot.publish import REFUSAL, RUN_FILE
 from clearspot.report import facts
 from clearspot.report.data import (
     Approval,
@@ -33,7 +34,6 @@ from clearspot.report.data import (
     Verdict,
 )
 from clearspot.report.records import (
-    RUN_FILE,
     About,
     ClipRead,
     Ended,
@@ -49,7 +49,6 @@ from clearspot.report.records import (
 from clearspot.report.waveform import envelope
 from clearspot.timebase import seconds
 
-REFUSAL = ".refusal.json"
 KINDS = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".flac": "audio/flac", ".ogg": "audio/ogg",
          ".opus": "audio/ogg", ".mp4": "video/mp4"}  # fmt: skip
 MAX_EMBEDDED_FILE_BYTES = 1_500_000
@@ -168,7 +167,9 @@ def _exported(folder: Path, name: str, path: Path, trusted: Trusted) -> _Known:
     media, sound, problem = _media(folder, path, body)
     if doubt := check_receipt(signed, trusted):
         problem = Problem(
-            f"the receipt {doubt}.", str(path), "Make the report where the receipt's key is trusted, or run the spot again."
+            f"the receipt {doubt}.",
+            str(path),
+            "Make the report where the receipt's key is trusted, or run the spot again.",
         )
     findings = _findings(body.findings)
     if not problem and any(finding.verdict == "fail" for finding in findings):
@@ -200,8 +201,12 @@ def _media(folder: Path, path: Path, body: Receipt) -> tuple[Media | None, Sound
     except OSError as error:
         return None, None, Problem(f"the file cannot be read: {error.strerror}.", str(file), "Run the spot again.")
     if sha256_bytes(data) != body.file_sha256:
-        return None, None, Problem(
-            "the file is not the one that was exported: its bytes changed since.", str(file), "Run the spot again."
+        return (
+            None,
+            None,
+            Problem(
+                "the file is not the one that was exported: its bytes changed since.", str(file), "Run the spot again."
+            ),
         )
     href = urllib.parse.quote(f"{path.parent.name}/{body.deliverable}")
     small = len(data) <= MAX_EMBEDDED_FILE_BYTES
@@ -241,7 +246,7 @@ def _problem(ended: Ended) -> Problem:
 
 
 def _embedded_within(deliverables: list[Deliverable]) -> Iterator[Deliverable]:
-    """At most one embedded file a locale, the smallest, until the page has its fill; the others are played from beside it."""
+    """The smallest file of each locale stays embedded, until the page has its fill; the others lie beside it."""
     best: dict[str, Deliverable] = {}
     for one in deliverables:
         if one.media and one.media.embedded:

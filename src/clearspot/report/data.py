@@ -38,9 +38,9 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip on the timeline: a line, or the spoken disclosure. Times in seconds, ``rate`` against its natural length.
+    """One clip on the timeline: a line, or the spoken disclosure (seconds).
 
-    ``source`` is the approved line it translates.
+    ``rate`` is against its natural speed; ``source`` is the approved line it translates.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a delivery profile asks of loudness: LUFS, LU and dBTP. ``short_term_max_lufs`` is None where it asks nothing."""
+    """What is asked of loudness: LUFS, LU and dBTP. ``short_term_max_lufs`` is None where nothing is asked of it."""
 
     loudness_lufs: float
     tolerance_lu: float
@@ -78,7 +78,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who signed off which words, when; ``status`` is ``approved`` or ``draft``, ``line`` empty for the whole script."""
+    """Who signed off which words, when. ``line`` is empty for the whole script; ``status`` is ``approved`` or ``draft``."""
 
     line: str
     status: str

@@ -28,7 +28,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     "translation-approved": Explanation(
         "The translation is approved",
-        "Somebody signed off each translated line as it stands now. Drafts leave only where the spot's owner allows it.",
+        "Somebody signed off each translated line as it stands now. Drafts leave only where the spot's owner allows "
+        "them.",
         "Read the lines that are named, correct them where they need it, and approve them.",
     ),
     "disclosure-heard": Explanation(

@@ -48,7 +48,11 @@ def of_proof(body: Receipt) -> tuple[Fact, ...]:
 def of_engines(body: Receipt) -> tuple[Fact, ...]:
     """What spoke and what listened."""
     return tuple(
-        Fact(f"Engine, {role}", "\n".join((one.engine, *(f"{name}: {digest}" for name, digest in one.weights.items()))), exact=True)
+        Fact(
+            f"Engine, {role}",
+            "\n".join((one.engine, *(f"{name}: {digest}" for name, digest in one.weights.items()))),
+            exact=True,
+        )
         for role, one in body.engines.items()
     )
 

@@ -43,13 +43,17 @@ def render(report: RunReport) -> str:
         HTML with its styles, its script, its charts and small sound files inside.
     """
     style, script = _asset("page.css"), _asset("page.js")
-    return _environment().get_template("page.html.j2").render(
-        report=report,
-        groups=_groups(report.deliverables),
-        counts=_counts(report.deliverables),
-        style=style,
-        script=script,
-        policy=_content_policy(style, script),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            groups=_groups(report.deliverables),
+            counts=_counts(report.deliverables),
+            style=style,
+            script=script,
+            policy=_content_policy(style, script),
+        )
     )
 
 
@@ -61,6 +65,7 @@ def _content_policy(style: str, script: str) -> str:
             f"style-src '{_source_hash(style)}'",
             f"script-src '{_source_hash(script)}'",
             "media-src 'self' file: data:",
+            "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -117,7 +122,8 @@ def visible(value: Any) -> Any:
 def _shown(match: re.Match[str]) -> str:
     character = match[0]
     hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return f"⟦U+{ord(character):04X}⟧" if hidden and character not in KEPT_FORMAT_CHARACTERS else character
+    return f"⟦U+{ord(character):04X}⟧" if hidden and character not in NOTHING = "\u2013"
+KEPT_FORMAT_CHARACTERS else character
 
 
 def locale_name(tag: str) -> str:
@@ -158,7 +164,7 @@ def _worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
 
 
 def _measured(deliverable: Deliverable, rule: str) -> str:
-    return next((finding.measured for finding in deliverable.findings if finding.rule == rule), "–")
+    return next((finding.measured for finding in deliverable.findings if finding.rule == rule), NOTHING)
 
 
 def _day(value: str) -> str:
@@ -173,7 +179,7 @@ def _day(value: str) -> str:
 
 
 def _lufs(value: float) -> str:
-    return "silent" if value <= SILENT_LUFS else f"{value:.1f} LUFS".replace("-", "−")
+    return "silent" if value <= SILENT_LUFS else f"{value:.1f} LUFS".replace("-", charts.MINUS)
 
 
 def _size(count: int) -> str:

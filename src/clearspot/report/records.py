@@ -1,7 +1,7 @@
 """The files of a run as a report reads them: receipts, refusals, and the run's own record.
 
-They are read for what a report shows, so unknown fields are left alone and what older files lack may be missing. What is
-there must be of its kind.
+They are read for what a report shows, so unknown fields are left alone and what older files lack may be missing.
+What is there must be of its kind.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clearspot.gate.receipt import read_receipt
 from clearspot.yamlfile import parse_model
-
-RUN_FILE = "run.json"
-"""Beside the report: what the last run was asked for, and what came of it."""
 
 
 class _Read(BaseModel):

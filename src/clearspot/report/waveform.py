@@ -18,8 +18,9 @@ def envelope(programme: Samples, columns: int = COLUMNS) -> tuple[tuple[float, f
     """
     if len(programme) == 0:
         return ()
-    flat = programme if programme.ndim == 2 else programme[:, None]
-    starts = np.unique(np.linspace(0, len(flat), min(columns, len(flat)), endpoint=False).astype(int))
-    low = np.clip(np.nan_to_num(np.minimum.reduceat(flat.min(axis=1), starts)), -1, 1)
-    high = np.clip(np.nan_to_num(np.maximum.reduceat(flat.max(axis=1), starts)), -1, 1)
+    channels = programme.shape[1] if programme.ndim == 2 else 1
+    starts = np.unique(np.linspace(0, len(programme), min(columns, len(programme)), endpoint=False).astype(int))
+    flat, edges = programme.ravel(), starts * channels  # one long row: many times as fast as a column each
+    low = np.clip(np.nan_to_num(np.minimum.reduceat(flat, edges)), -1, 1)
+    high = np.clip(np.nan_to_num(np.maximum.reduceat(flat, edges)), -1, 1)
     return tuple((round(float(lowest), 3), round(float(highest), 3)) for lowest, highest in zip(low, high, strict=True))
