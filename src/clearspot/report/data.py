@@ -78,7 +78,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who signed off which words, when. ``line`` is empty for the whole script; ``status`` is ``approved`` or ``draft``."""
+    """Who signed off which words, when. No ``line``: the whole script. ``status`` is ``approved`` or ``draft``."""
 
     line: str
     status: str

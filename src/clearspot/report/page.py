@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FOLDER = "page"
 VERDICTS = {"passed": "Passed", "refused": "Refused", "failed": "Not made", "unproven": "Not proven"}
+NOTHING = "\u2013"
 KEPT_FORMAT_CHARACTERS = "\u200c\u200d\u200e\u200f\u061c\u00ad"
 """Joiners and direction marks that ordinary text needs; every other invisible character is shown by its number."""
 
@@ -122,8 +123,7 @@ def visible(value: Any) -> Any:
 def _shown(match: re.Match[str]) -> str:
     character = match[0]
     hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-    return f"⟦U+{ord(character):04X}⟧" if hidden and character not in NOTHING = "\u2013"
-KEPT_FORMAT_CHARACTERS else character
+    return f"⟦U+{ord(character):04X}⟧" if hidden and character not in KEPT_FORMAT_CHARACTERS else character
 
 
 def locale_name(tag: str) -> str:
