@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from clearspot import __version__
-from clearspot.errors import BadInput, ClearspotError
+from clearspot.errors import BadInput
 from clearspot.files import inside
 from clearspot.gate.receipt import ENDING, check_receipt
 from clearspot.gate.rules import Finding
@@ -125,7 +126,7 @@ def _readers(folder: Path, trusted: Trusted) -> Iterator[Callable[[], _Known]]:
 def _read(read: Callable[..., _Known], folder: Path, name: str, path: Path, trusted: Trusted) -> _Known:
     try:
         return read(folder, name, path, trusted)
-    except ClearspotError as error:
+    except BadInput as error:
         about = About(locale=path.parent.name, profile=name.rpartition("_")[2])
         return _Known(about, _bare(name, about, "unproven", Problem(error.what, error.where, error.remedy)))
 
@@ -264,9 +265,13 @@ def _embedded_within(deliverables: list[Deliverable]) -> Iterator[Deliverable]:
 
 
 def _anchored(deliverables: Iterator[Deliverable]) -> Iterator[Deliverable]:
-    """Places in the page that no name can make ambiguous."""
+    """Places in the page: by locale and profile, so that a link to one is good after the next run, too."""
+    taken: set[str] = set()
     for number, one in enumerate(deliverables, 1):
-        yield replace(one, anchor=f"deliverable-{number}")
+        anchor = "-".join(re.findall(r"[a-z0-9]+", f"{one.locale} {one.profile}".lower()))
+        anchor = f"of-{anchor}" if anchor and f"of-{anchor}" not in taken else f"number-{number}"
+        taken.add(anchor)
+        yield replace(one, anchor=anchor)
 
 
 def _findings(read: tuple[FindingRead, ...]) -> tuple[Finding, ...]:
