@@ -73,13 +73,14 @@ def exported(scene: Scene, clearspot: Call, kept: Path) -> Scene:
 
 @pytest.mark.parametrize("runner", ["inline", "prefect"])
 def test_a_run_leaves_a_page_that_shows_each_deliverable(scene: Scene, clearspot: Call, runner: str) -> None:
-    code, out, err = clearspot("run", scene.spot, "--runner", runner, "--out", scene.out, "--json")
+    which = ("--locale", "es-ES", "--profile", "broadcast-eu", "--profile", "podcast")
+    code, out, err = clearspot("run", scene.spot, "--runner", runner, "--out", scene.out, "--json", *which)
     assert (code, err, json.loads(out)["warnings"]) == (0, "", [])
     tree = parse((home(scene) / "report.html").read_text(encoding="utf-8"))
-    assert tree.all("ul")[0].text == "Passed 9 of 9"
-    assert len(tree.all("audio")) == 9
+    assert tree.all("ul")[0].text == "Passed 2 of 2"
+    assert len(tree.all("audio")) == 2
     report = collected(scene)
-    assert [one.anchor for one in report.deliverables][:2] == ["of-es-es-broadcast-eu", "of-es-es-podcast"]
+    assert [one.anchor for one in report.deliverables] == ["of-es-es-broadcast-eu", "of-es-es-podcast"]
     whole = of(dataclasses.replace(report, deliverables=report.deliverables[1:2]))
     assert whole.verdict == "passed"
     assert [clip.disclosure for clip in whole.clips] == [True] + [False] * 6
@@ -333,7 +334,8 @@ def test_a_folder_without_a_run_is_told(
 
 def test_a_page_that_cannot_be_written_is_a_warning_and_the_files_stay(scene: Scene, clearspot: Call) -> None:
     (home(scene) / "report.html").mkdir(parents=True)
-    arguments = ("run", scene.spot, "--runner", "inline", "--out", scene.out, "--profile", "podcast")
+    which = ("--locale", "es-ES", "--profile", "podcast")
+    arguments = ("run", scene.spot, "--runner", "inline", "--out", scene.out, *which)
     code, out, err = clearspot(*arguments, "--json")
     told = json.loads(out)
     assert (code, err, told["exit_code"]) == (0, "", 0)
@@ -355,7 +357,17 @@ def test_a_bug_in_the_report_is_a_warning_too(scene: Scene, clearspot: Call, mon
 
     monkeypatch.setattr("clearspot.report.write.render", breaks)
     code, out, _ = clearspot(
-        "run", exported.spot, "--runner", "inline", "--out", exported.out, "--json", "--locale", "es-ES"
+        "run",
+        scene.spot,
+        "--runner",
+        "inline",
+        "--out",
+        scene.out,
+        "--json",
+        "--locale",
+        "es-ES",
+        "--profile",
+        "podcast",
     )
     assert code == 0
     assert "this is a bug in Clearspot: ZeroDivisionError" in json.loads(out)["warnings"][0]["what"]
