@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import itertools
 import json
 import threading
 import time
@@ -74,7 +75,8 @@ def complaints(tab: Browser) -> list[Any]:
         "Page.javascriptDialogOpening",
         "Network.loadingFailed",
     )
-    return [told for kind in kinds for told in tab.told(kind)]
+    # A player that is sent to another place ends its request and makes another.
+    return [told for kind in kinds for told in tab.told(kind) if told.get("errorText") != "net::ERR_ABORTED"]
 
 
 def requests(tab: Browser) -> list[str]:
@@ -124,9 +126,11 @@ FAINT = """JSON.stringify((() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const one = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || one.closest('script, style, title, desc') || !one.getClientRects().length) continue;
+    const told = walker.currentNode.data.trim() && !one.closest('script, style, title, desc');
+    if (!told || !one.getClientRects().length) continue;
     const style = getComputedStyle(one);
-    const pair = [light(parse(one.closest('svg') ? style.fill : style.color)), light(ground(one))].sort((a, b) => b - a);
+    const front = light(parse(one.closest('svg') ? style.fill : style.color));
+    const pair = [front, light(ground(one))].sort((a, b) => b - a);
     seen.push([(pair[0] + 0.05) / (pair[1] + 0.05), walker.currentNode.data.trim().slice(0, 40)]);
   }
   return seen;
@@ -161,7 +165,7 @@ def test_everything_is_reached_with_the_tab_key_in_order_and_is_seen_there(tab: 
         focused = tab.value(FOCUSED)
         if focused is None:
             break
-        if not reached or reached[-1] != focused:  # a player has several stops in it
+        if not reached or reached[-1][:2] != focused[:2]:  # a player has several stops in it
             reached.append(focused)
     assert reached[0][:2] == ["a", "Skip to the deliverables"]
     first = [(tag, text) for tag, text, _, inside in reached if inside]
@@ -215,7 +219,7 @@ def test_a_screen_reader_gets_names_headings_in_order_and_tables(tab: Browser, a
     assert counted["button"] >= 6
     levels = [node["level"] for node in told if node["role"] == "heading"]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     names = [node["name"] for node in told]
     assert "Play Spanish (Spain), Podcast" in names
     assert any(name.startswith("Waveform of Spanish (Spain), Podcast 3 clips in 20.0 seconds") for name in names)

@@ -101,14 +101,14 @@ def test_lines_and_disclosure_stand_in_the_waveform_and_in_a_table() -> None:
     ]
     rows = section.with_class("lines")[0].all("tbody")[0].all("tr")
     assert [[cell.text for cell in row.all("th", "td")] for row in rows] == [
-        ["0.2–4.0 s", "D disclosure", "Este anuncio utiliza una voz generada.", "Este anuncio"],
+        ["D disclosure", "0.2–4.0 s", "Este anuncio utiliza una voz generada.", "Este anuncio"],
         [
-            "5.0–9.0 s",
             "1 hello",
+            "5.0–9.0 s",
             "Hola, soy Nora. Hi, I'm Nora.",
             "Hola, soy Nora error rate 0.08, spoken at 1.10 of its natural speed",
         ],
-        ["15.0–19.5 s", "2 legal", "Oferta válida. Offer ends.", "nothing error rate 1.00"],
+        ["2 legal", "15.0–19.5 s", "Oferta válida. Offer ends.", "nothing error rate 1.00"],
     ]
 
 
