@@ -97,6 +97,7 @@ def localize(
         except BaseException:
             job.studio.stop()  # first, so that the tasks that wait for it end too
             raise
+    pipeline.conclude(job, outcomes)
     handed.outcomes = outcomes
     _report(job, outcomes)
     refused = [outcome for outcome in outcomes if outcome.error]

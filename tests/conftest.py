@@ -343,8 +343,11 @@ class Scene:
         sign_folder(folder, load_private_key(self.project.keys_dir / CONSENT_KEY))
 
     def files(self) -> list[str]:
-        """Every file in the output folder."""
-        return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())
+        """Every file in the output folder, but for what each run writes of itself."""
+        found = (
+            path for path in self.out.rglob("*") if path.is_file() and path.name not in {"report.html", "run.json"}
+        )
+        return sorted(str(path.relative_to(self.out)) for path in found)
 
 
 @pytest.fixture

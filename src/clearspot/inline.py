@@ -25,11 +25,13 @@ def run(job: Job) -> list[Outcome]:
             bed = pool.submit(pipeline.decode_bed, job)
             timed = pool.submit(lambda: pipeline.align_script(job, pipeline.transcribe_recording(job)))
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
-            return [outcome for future in locales for outcome in future.result()]
+            outcomes = [outcome for future in locales for outcome in future.result()]
         except BaseException:
             job.studio.stop()  # first, so that what waits for it ends too
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    pipeline.conclude(job, outcomes)
+    return outcomes
 
 
 def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:

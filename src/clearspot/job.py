@@ -20,7 +20,7 @@ from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.gate.policy import load_policies, policy_day
 from clearspot.gate.requirements import Requirements, requirements_of
 from clearspot.hashing import sha256_file, sha256_json
@@ -46,7 +46,8 @@ class Job:
     """One run of one spot. ``requirements`` are those of each locale's markets, on the day of the run.
 
     ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``ahead`` holds the hearing of the
-    recording where it was begun before the runner was ready.
+    recording where it was begun before the runner was ready. ``warnings`` is what went wrong beside the deliverables:
+    it is told, and changes no exit code.
     """
 
     project: Project
@@ -65,14 +66,20 @@ class Job:
     started: dt.datetime
     tell: Tell
     ahead: list[Future[Transcript]] = field(default_factory=list, repr=False)
+    warnings: list[ClearspotError] = field(default_factory=list, repr=False)
 
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""
         return f"{self.spot.id}_{locale}_{profile}"
 
+    @property
+    def home(self) -> Path:
+        """Where everything of the spot goes: a folder a locale, and the report."""
+        return self.out / self.spot.id
+
     def folder(self, locale: str) -> Path:
         """Where a locale's deliverables go."""
-        return self.out / self.spot.id / locale
+        return self.home / locale
 
 
 def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:

@@ -273,6 +273,26 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
         return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
 
 
+def conclude(job: Job, outcomes: Sequence[Outcome]) -> None:
+    """The run's own record, and the page for people. What fails here fails no deliverable: it is a warning."""
+    from clearspot.report.write import write_report
+
+    with telling(job.tell, "", "report") as stage:
+        try:
+            publish.record_run(job, [(one.locale, one.profile, one.error) for one in outcomes])
+            write_report(job.home, job.trust.receipt_keys)
+        except Exception as error:  # noqa: BLE001  (whatever it is, what was exported stays exported)
+            stage.end = "failed"
+            cause = as_error(error, str(job.home))
+            warning = MachineFault(
+                f"the report was not written: {cause.what}",
+                where=cause.where,
+                remedy=f"The deliverables are not touched by this. Try again: clearspot report {job.home}",
+            )
+            warning.__cause__ = error
+            job.warnings.append(warning)
+
+
 def as_error(error: BaseException, where: str) -> ClearspotError:
     """An error as users are told it; one that is none of ours is a bug, and stops its deliverable alone."""
     if isinstance(error, ClearspotError):

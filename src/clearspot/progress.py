@@ -27,7 +27,7 @@ Tell = Callable[[Event], None]
 class Stage:
     """A stage that is under way; ``end`` is how it ends if nothing is raised."""
 
-    end: Literal["done", "refused"] = "done"
+    end: Literal["done", "refused", "failed"] = "done"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from clearspot.consent.registry import Voice
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import write_atomically
 from clearspot.gate import receipt
-from clearspot.gate.evidence import Evidence
+from clearspot.gate.evidence import Evidence, HeardClip
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.job import Job
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from clearspot.pipeline import Made
 
 REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
+RUN_FILE = "run.json"
+"""Beside the report: what the last run was asked for, and what came of it."""
+
 PUBLISHED = (".wav", ".mp3", ".m4a", receipt.ENDING, ".srt", ".vtt")
 """The endings of everything that an export leaves; media first."""
 
@@ -45,7 +48,7 @@ def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tu
     locale = made.expected.translation.locale
     stem = job.folder(locale) / job.name(locale, made.profile_id)
     target = stem.with_name(stem.name + made.candidate.path.suffix)
-    body = _receipt_body(job, made, evidence, findings)
+    body = _receipt_body(job, made, voice, evidence, findings)
     try:
         with made.candidate.path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -90,12 +93,42 @@ def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, find
         raise MachineFault(f"cannot be withdrawn: {problem.strerror}.", where=str(stem)) from problem
     body = {
         "deliverable": stem.name,
+        "about": about(job, locale, profile_id),
         "refused_at": _now(),
         "error": error.as_json(),
         "findings": [asdict(finding) for finding in findings],
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
+
+
+def record_run(job: Job, ended: Sequence[tuple[str, str, ClearspotError | None]]) -> None:
+    """Write down what the run was asked for and what came of it, also of what left no file.
+
+    Args:
+        job: The run.
+        ended: Of each deliverable its locale, its profile, and why it was not made.
+
+    Raises:
+        MachineFault: The folder cannot be written to.
+    """
+    body = {
+        "spot": job.spot.id,
+        "provider": job.project.settings.provider,
+        "started": job.started.isoformat(timespec="seconds"),
+        "finished": _now(),
+        "deliverables": [
+            {
+                "name": job.name(locale, profile_id),
+                "about": about(job, locale, profile_id),
+                "verdict": error.kind if error else "cleared",
+                "error": error.as_json() if error else None,
+            }
+            for locale, profile_id, error in ended
+        ],
+        "clearspot": __version__,
+    }
+    write_atomically(job.home / RUN_FILE, receipt.to_text(body))
 
 
 def _free(path: Path) -> Path:
@@ -110,10 +143,36 @@ def translation_sha256(translation: Translation) -> str:
     return sha256_json({"locale": translation.locale, "disclosure": translation.disclosure, "lines": lines})
 
 
-def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def about(job: Job, locale: str, profile_id: str) -> dict[str, Any]:
+    """What a deliverable is, in the terms that people order it in; receipts and refusals carry it alike."""
+    profile, script = job.profiles[profile_id], job.spot.script
+    return {
+        "spot": job.spot.id,
+        "locale": locale,
+        "markets": list(job.spot.order.locales[locale].markets),
+        "profile": profile_id,
+        "title": profile.title,
+        "limits": {
+            "loudness_lufs": profile.loudness_lufs,
+            "loudness_tolerance_lu": profile.loudness_tolerance_lu,
+            "true_peak_dbtp": profile.true_peak_dbtp,
+        },
+        "advertiser": script.advertiser,
+        "product": script.product,
+        "source_locale": script.locale,
+        "medium": job.spot.order.medium,
+        "purpose": job.spot.order.purpose,
+        "provider": job.project.settings.provider,
+    }
+
+
+def _receipt_body(
+    job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tuple[Finding, ...]
+) -> dict[str, Any]:
     expected = evidence.expected
     return {
         "deliverable": made.candidate.path.name,
+        "about": about(job, expected.translation.locale, made.profile_id),
         "essence_sha256": evidence.essence_sha256,
         "file_sha256": sha256_file(made.candidate.path),
         "clearance": dict(made.clearance),
@@ -130,6 +189,10 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
             "basis": made.grant.basis,
             "signed_by_keys": list(made.grant.signed_by),
             "markets": [use.market for use in made.grant.uses],
+            # Names nobody: who the talent is stays in the record.
+            "scope": voice.record.scope.model_dump(mode="json"),
+            "derivatives": voice.record.derivatives.model_dump(mode="json"),
+            "term": voice.record.term.model_dump(mode="json"),
         },
         "requirements": expected.requirements.as_json(),
         "approvals": {
@@ -144,17 +207,7 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
                 for line in expected.translation.lines
             ],
         },
-        "timeline": [
-            {
-                "line": clip.placed.line_id,
-                "start_s": round(clip.placed.start_s, 3),
-                "end_s": round(clip.placed.end_s, 3),
-                "rate": round(clip.placed.rate, 3),
-                "heard": clip.said.heard,
-                "error_rate": round(clip.said.error_rate, 3),
-            }
-            for clip in evidence.clips
-        ],
+        "timeline": [_placed(job, clip) for clip in evidence.clips],
         "findings": [asdict(finding) for finding in findings],
         "provenance": {
             "manifest": evidence.manifest.state,
@@ -164,6 +217,23 @@ def _receipt_body(job: Job, made: Made, evidence: Evidence, findings: tuple[Find
         "times": {"started": job.started.isoformat(timespec="seconds"), "exported": _now()},
         "clearspot": __version__,
         "python": platform.python_version(),
+    }
+
+
+def _placed(job: Job, clip: HeardClip) -> dict[str, Any]:
+    """One clip: what is said when, which approved line it is (none: the disclosure), and what was heard."""
+    placed = clip.placed
+    source = job.spot.script.lines.get(placed.line_id)
+    return {
+        "line": placed.line_id,
+        "disclosure": source is None,
+        "text": placed.text,
+        "source": source or "",
+        "start_s": round(placed.start_s, 3),
+        "end_s": round(placed.end_s, 3),
+        "rate": round(placed.rate, 3),
+        "heard": clip.said.heard,
+        "error_rate": round(clip.said.error_rate, 3),
     }
 
 

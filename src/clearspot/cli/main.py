@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from clearspot import __version__
-from clearspot.cli import approve, audit, doctor, enroll, keys, models, policy, revoke, run, verify, voices
+from clearspot.cli import approve, audit, doctor, enroll, keys, models, policy, report, revoke, run, verify, voices
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("verify")(verify.verify)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(approve.app, name="approve")
 app.add_typer(voices.app, name="voices")

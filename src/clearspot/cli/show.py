@@ -19,7 +19,7 @@ from clearspot.pipeline import Outcome
 from clearspot.progress import Event
 
 STAGES = ("translate", "authorize", "speak", "fit", "mix", "disclose", "gate", "export")
-SPOT_STAGES = ("transcribe", "align")
+SPOT_STAGES = ("transcribe", "align", "report")
 WIDE = 1000
 MARKS = {"start": "…", "done": "✓", "refused": "✗", "failed": "!"}
 
@@ -130,11 +130,14 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
     errors = Console(stderr=True, markup=False)
     for problem in dict.fromkeys(str(outcome.error) for outcome in made if outcome.error):
         errors.print(f"\nclearspot: {problem}", highlight=False, soft_wrap=True)
+    for warning in job.warnings:
+        errors.print(f"\nclearspot: warning: {warning}", highlight=False, soft_wrap=True)
 
 
 def _as_json(job: Job, made: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "spot": job.spot.id,
+        "warnings": [warning.as_json() for warning in job.warnings],
         "exit_code": max((outcome.exit_code for outcome in made), default=0),
         "deliverables": [
             {

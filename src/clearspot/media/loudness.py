@@ -19,6 +19,9 @@ SILENT_LUFS = -70.0
 OVERSAMPLE = 4
 """True peak is taken at four times the rate (BS.1770-4, annex 2)."""
 
+STEP_S = 0.1
+"""How often loudness is measured over time."""
+
 LOUDNESS_SLACK_LU = 0.1
 MAX_ROUNDS = 16
 
@@ -29,6 +32,18 @@ class Loudness:
 
     integrated_lufs: float
     true_peak_dbtp: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoudnessOverTime:
+    """Loudness at every ``STEP_S`` (EBU Tech 3341), in LUFS.
+
+    ``momentary`` is over the 0.4 s before, ``short_term`` over the 3 s before; ``SILENT_LUFS`` stands for less.
+    """
+
+    integrated_lufs: float
+    momentary_lufs: tuple[float, ...]
+    short_term_lufs: tuple[float, ...]
 
 
 def measure(programme: Samples) -> Loudness:
@@ -53,6 +68,49 @@ def decode_and_measure(path: Path) -> tuple[Samples, Loudness]:
     )
     result = ffmpeg.run(stream, about=path)
     return from_f32le(result.output, 2), parse(result.report)
+
+
+def decode_and_follow(path: Path) -> tuple[Samples, LoudnessOverTime]:
+    """A file's programme, shape (samples, 2) at 48 kHz, and its loudness over time, decoded once.
+
+    Raises:
+        MachineFault: It cannot be decoded, or this ffmpeg does not measure loudness.
+    """
+    import ffmpeg as graph
+
+    stream = (
+        graph.input(f"file:{path}")
+        .audio.filter("aresample", RATE_HZ)
+        .filter("aformat", channel_layouts="stereo")
+        .filter("ebur128", framelog="info")
+        .output("pipe:", f="f32le", acodec="pcm_f32le", ar=RATE_HZ, ac=2)
+    )
+    result = ffmpeg.run(stream, about=path)
+    return from_f32le(result.output, 2), follow(result.report)
+
+
+def follow(report: str) -> LoudnessOverTime:
+    """What ffmpeg's ebur128 filter says every 0.1 s, and of the whole.
+
+    Raises:
+        MachineFault: It says nothing of the whole.
+    """
+    number = r"(-?[\d.]+|-?inf|nan)"
+    steps = re.findall(rf"\bM:\s*{number}\s+S:\s*{number}\s+I:", report)
+    whole = re.search(rf"\bI:\s+{number} LUFS", report[report.rfind("Summary:") :])
+    if not whole:
+        raise MachineFault(
+            "this ffmpeg does not measure loudness (filter ebur128).", remedy="clearspot doctor says more."
+        )
+    momentary, short_term = zip(*steps, strict=True) if steps else ((), ())
+    return LoudnessOverTime(
+        _heard(whole[1]), tuple(_heard(value) for value in momentary), tuple(_heard(value) for value in short_term)
+    )
+
+
+def _heard(value: str) -> float:
+    lufs = float(value)
+    return lufs if lufs > SILENT_LUFS else SILENT_LUFS
 
 
 def parse(report: str) -> Loudness:

@@ -1,0 +1,88 @@
+"""What each rule of the gate is for, in words for people who never read its code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A rule's title, what it checks and why, and what to do where it failed."""
+
+    title: str
+    checks: str
+    mend: str
+
+
+EXPLANATIONS: dict[str, Explanation] = {
+    "consent-valid": Explanation(
+        "The voice may be used",
+        "The owner of the voice allowed exactly this: this language, market, advertiser, product and medium, today. "
+        "It is asked once more after the file is made, so that a consent withdrawn meanwhile still counts.",
+        "Ask the voice's owner for a consent record that covers this use, or take this use out of the spot.",
+    ),
+    "script-approved": Explanation(
+        "The script is approved",
+        "Somebody signed off the script word for word as it stands now, and the spokesperson's recording says it.",
+        "Read the script and approve it; if the recording says something else, record that line again.",
+    ),
+    "translation-approved": Explanation(
+        "The translation is approved",
+        "Somebody signed off each translated line as it stands now. Drafts leave only where the spot's owner allows "
+        "them.",
+        "Read the lines that are named, correct them where they need it, and approve them.",
+    ),
+    "disclosure-heard": Explanation(
+        "The listener is told that the voice is synthetic",
+        "A speech recogniser listens to the finished file without knowing what to expect. It must hear the disclosure, "
+        "word for word, at its place. The error rate is the share of characters that were heard differently: "
+        "0 is exact.",
+        "Listen to the disclosure: it may be missing, covered by the music, cut, or in another language.",
+    ),
+    "lines-heard": Explanation(
+        "Every line is said as approved",
+        "The same recogniser must hear every line in its words and at its place. Numbers, prices and dates must agree "
+        "exactly; a few misheard letters elsewhere are allowed, because recognition is not perfect.",
+        "Listen to the lines that are named. If they are said well, the wording may be hard to understand: reword it.",
+    ),
+    "loudness": Explanation(
+        "As loud as the delivery profile asks",
+        "The programme's loudness over its whole length, measured in the finished file by the method that "
+        "broadcasters use (ITU-R BS.1770). LUFS is its unit; a difference of 1 LU can just be heard.",
+        "Check the delivery profile: another loudness, or another bitrate, may be reachable where this one is not.",
+    ),
+    "true-peak": Explanation(
+        "No distortion from peaks",
+        "The highest peak that a player will produce, measured in the finished file. Over the limit, players and "
+        "broadcast chains may distort.",
+        "Ask for less loudness, or for more headroom, in the delivery profile.",
+    ),
+    "duration": Explanation(
+        "As long as it was planned",
+        "The finished file has the length of the plan: nothing was cut off, nothing was added.",
+        "Run it again. If that does not help, the encoder of this delivery profile is at fault.",
+    ),
+    "tags-present": Explanation(
+        "The file says so in its tags",
+        "Players and platforms can read in the file that its voice was made by a machine, by whom, with what and when.",
+        "Run it again; if another tool touched the file, use the one that this run made.",
+    ),
+    "manifest-trusted": Explanation(
+        "The signed proof is in the file",
+        "The file carries a signed manifest (C2PA, content credentials) that names these very bytes, and the "
+        "signature is of somebody this project trusts. A changed file no longer fits its manifest.",
+        "Check the signing certificate with `clearspot keys show`, then run it again.",
+    ),
+}
+"""By the name of the rule, as findings carry it."""
+
+UNKNOWN = Explanation(
+    "A rule without an explanation",
+    "This page was made by a version of Clearspot that does not know this rule. What it measured stands beside it.",
+    "See the gate rules in Clearspot's reference.",
+)
+
+
+def explain(rule: str) -> Explanation:
+    """What a rule is for; one that nobody explained is told as such."""
+    return EXPLANATIONS.get(rule, UNKNOWN)
