@@ -10,6 +10,7 @@ from clearspot.gate.rules import RULES, Finding
 from clearspot.media.loudness import LoudnessOverTime
 from clearspot.report.data import (
     Approval,
+    ByHand,
     Clip,
     Deliverable,
     Fact,
@@ -73,7 +74,8 @@ def a_deliverable(**changes: Any) -> Deliverable:
             Approval("legal", "draft", "never approved", ""),
         ),
         consent=(Fact("Record", "house-2026-11"), Fact("Record's sha256", "ab" * 32, exact=True)),
-        policies=(Policy("eu-ai-act", "EU AI Act", "a spoken statement at the start", "market ES is in the EU"),),
+        policies=(Policy("eu-ai-act", "spoken disclosure", "at the start", "Listeners are told before they hear."),),
+        by_hand=(ByHand("YouTube", "tick the box for altered content", "platform-youtube", "The platform asks."),),
         proof=(Fact("Essence's sha256", "cd" * 32, exact=True),),
         engines=(Fact("Engine, speech", "kokoro-onnx 0.6.1\nmodel: ef", exact=True),),
     )

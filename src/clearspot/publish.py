@@ -97,6 +97,7 @@ def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, find
         "refused_at": _now(),
         "error": error.as_json(),
         "findings": [asdict(finding) for finding in findings],
+        "requirements": job.requirements[locale].as_json(),
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))

@@ -139,8 +139,8 @@ def test_california_asks_for_the_five_fields_of_its_latent_disclosure() -> None:
 
 
 def test_the_shipped_wording_holds_what_china_asks_for() -> None:
-    wording = load_disclosure(SHIPPED, "zh-CN")
-    for text in (wording.short, wording.long):
+    for wording in ("short", "long"):
+        text = load_disclosure(SHIPPED, "zh-CN", DisclosureAsked(wording=wording))
         assert all(any(word in text for word in group) for group in of("CN").disclosure.must_hold), text
 
 
@@ -314,8 +314,8 @@ def test_a_failure_is_never_made_a_warning(asks: list[str], severity: str) -> No
 
 def test_every_other_rule_of_the_gate_always_fails() -> None:
     got = of("AR")
-    for rule in RULES:
-        assert got.severity_of(rule.__name__.replace("_", "-")) == "fail"
+    hard = {rule.__name__.replace("_", "-") for rule in RULES} - set(SOFT_RULES)
+    assert {got.severity_of(rule) for rule in hard} == {"fail"}
     assert set(got.severity) == set(SOFT_RULES) == {"watermark-detected"}
 
 

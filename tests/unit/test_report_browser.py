@@ -172,7 +172,7 @@ def test_everything_is_reached_with_the_tab_key_in_order_and_is_seen_there(tab: 
     assert [tag for tag, _ in first][:7] == ["audio", "a", "summary", "summary", "button", "button", "button"]
     assert ("button", "Play line hello from 5.0–9.0 s") in first  # noqa: RUF001
     assert [text.split(" ")[0] for tag, text in first if tag == "summary"] == [
-        "Loudness", "Lines", "Gate", "Who", "Consent's", "Policies", "Receipt",
+        "Loudness", "Lines", "Gate", "Who", "Consent's", "To", "Policies", "Receipt",
     ]  # fmt: skip
     assert [text for tag, text, outlined, _ in reached if not outlined and tag != "audio"] == []
 

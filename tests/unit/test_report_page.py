@@ -17,7 +17,7 @@ import pytest
 from clearspot.gate.rules import Finding
 from clearspot.media.loudness import LoudnessOverTime
 from clearspot.report import charts, page
-from clearspot.report.data import Approval, Clip, Deliverable, Fact, Media, Policy, Problem, RunReport, Sound
+from clearspot.report.data import Approval, ByHand, Clip, Deliverable, Fact, Media, Policy, Problem, RunReport, Sound
 from clearspot.report.explanations import EXPLANATIONS, UNKNOWN, explain
 from clearspot.report.page import render, visible
 from tests.htmltree import Element, parse
@@ -120,9 +120,26 @@ def test_approvals_consent_policies_and_proof_are_there() -> None:
         ["Line hello", "Approved", "Ulla Reviewer", "21 November 2026, 10:30 UTC"],
         ["Line legal", "Not approved", "never approved", "–"],
     ]
-    for part in ("house-2026-11", "ab" * 32, "EU AI Act", "market ES is in the EU", "cd" * 32, "kokoro-onnx 0.6.1"):
+    for part in (
+        "house-2026-11",
+        "ab" * 32,
+        "eu-ai-act",
+        "Listeners are told before they hear.",
+        "tick the box for altered content",
+        "cd" * 32,
+        "kokoro-onnx 0.6.1",
+    ):
         assert part in section.text
-    assert "Policies" not in shown(a_deliverable(policies=())).text
+    bare = shown(a_deliverable(policies=(), by_hand=())).text
+    assert "Policies" not in bare
+    assert "To do by hand" not in bare
+
+
+def test_a_warning_is_told_as_one_and_comes_before_what_passed() -> None:
+    passed, warned = Finding("loudness", "pass", "-16.0", "-16"), Finding("watermark-detected", "warn", "0.2", "0.5")
+    rows = shown(a_deliverable(findings=(passed, warned))).with_class("findings")[0].all("tr")[1:]
+    assert [row.all("td")[0].text for row in rows] == ["Warning", "Pass"]
+    assert "only warns" in rows[0].text
 
 
 def test_the_loudness_chart_says_in_words_and_numbers_what_it_draws() -> None:
@@ -224,6 +241,7 @@ def everywhere(text: str) -> RunReport:
         approvals=(Approval(text, text, text, text),),
         consent=(Fact(text, text),),
         policies=(Policy(text, text, text, text),),
+        by_hand=(ByHand(text, text, text, text),),
         proof=(Fact(text, text, exact=True),),
         engines=(Fact(text, text),),
     )

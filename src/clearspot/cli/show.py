@@ -130,6 +130,12 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
     errors = Console(stderr=True, markup=False)
     for problem in dict.fromkeys(str(outcome.error) for outcome in made if outcome.error):
         errors.print(f"\nclearspot: {problem}", highlight=False, soft_wrap=True)
+    for outcome in made:
+        for finding in outcome.findings:
+            if finding.verdict == "warn":
+                name = job.name(outcome.locale, outcome.profile)
+                told = f"{name}: {finding.rule}: {finding.measured}, should be {finding.required}. {finding.detail}"
+                errors.print(f"\nclearspot: warning: {told.rstrip()}", highlight=False, soft_wrap=True)
     for warning in job.warnings:
         errors.print(f"\nclearspot: warning: {warning}", highlight=False, soft_wrap=True)
 

@@ -93,7 +93,6 @@ def as_json(one: LocaleRules) -> dict[str, Any]:
         "only_baseline": list(required.only_baseline),
         **required.as_json(),
         "notes": dict(one.notes),
-        "reasons": [dataclasses.asdict(reason) for reason in required.reasons],
         "upcoming": [dataclasses.asdict(coming) for coming in required.upcoming],
     }
 

@@ -143,6 +143,7 @@ class Requirements:
             },
             "severity": dict(self.severity),
             "instructions": [dataclasses.asdict(one) for one in self.instructions],
+            "reasons": [dataclasses.asdict(one) for one in self.reasons],
             "conflicts": list(self.conflicts),
         }
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from clearspot import __version__
 from clearspot.errors import BadInput
 from clearspot.files import inside
+from clearspot.gate.explain import BY_EACH, LABELS
 from clearspot.gate.receipt import ENDING, check_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_bytes
@@ -24,6 +25,7 @@ from clearspot.publish import REFUSAL, RUN_FILE
 from clearspot.report import facts
 from clearspot.report.data import (
     Approval,
+    ByHand,
     Clip,
     Deliverable,
     Limits,
@@ -39,8 +41,8 @@ from clearspot.report.records import (
     ClipRead,
     Ended,
     FindingRead,
-    PolicyRead,
     Receipt,
+    RequirementsRead,
     Run,
     read_json,
     read_refusal,
@@ -157,7 +159,8 @@ def _refused(_folder: Path, name: str, path: Path, _trusted: Trusted) -> _Known:
         _bare(name, refusal.about, "refused", Problem(error.what, error.where, error.remedy)),
         at=refusal.refused_at,
         findings=_findings(refusal.findings),
-        policies=_policies(refusal.policies),
+        policies=_policies(refusal.requirements),
+        by_hand=_by_hand(refusal.requirements),
     )
     return _Known(refusal.about, made)
 
@@ -184,7 +187,8 @@ def _exported(folder: Path, name: str, path: Path, trusted: Trusted) -> _Known:
         findings=findings,
         approvals=_approvals(body),
         consent=facts.of_consent(body.consent),
-        policies=_policies(body.policies),
+        policies=_policies(body.requirements),
+        by_hand=_by_hand(body.requirements),
         proof=facts.of_proof(body),
         engines=facts.of_engines(body),
     )
@@ -278,8 +282,17 @@ def _findings(read: tuple[FindingRead, ...]) -> tuple[Finding, ...]:
     return tuple(Finding(one.rule, one.verdict, one.measured, one.required, one.detail) for one in read)
 
 
-def _policies(read: tuple[PolicyRead, ...]) -> tuple[Policy, ...]:
-    return tuple(Policy(one.id, one.title, one.requirement, one.why) for one in read)
+def _policies(read: RequirementsRead) -> tuple[Policy, ...]:
+    """In the order in which the markets' requirements are told; what people do by hand stands by itself."""
+    return tuple(
+        Policy(one.policy, LABELS.get(one.requirement, one.requirement), one.asked, one.why)
+        for one in read.reasons
+        if one.requirement not in BY_EACH
+    )
+
+
+def _by_hand(read: RequirementsRead) -> tuple[ByHand, ...]:
+    return tuple(ByHand(one.place, one.do, one.policy, one.why) for one in read.instructions)
 
 
 def _clip(read: ClipRead) -> Clip:

@@ -97,11 +97,21 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One requirement of one policy that applied, and why it did."""
+    """One requirement of one policy that applied, what it asked, and why."""
 
     id: str
-    title: str
     requirement: str
+    asked: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What somebody still does by hand, where, for which policy, and why."""
+
+    place: str
+    do: str
+    policy: str
     why: str
 
 
@@ -130,6 +140,7 @@ class Deliverable:
     approvals: tuple[Approval, ...] = ()
     consent: tuple[Fact, ...] = ()
     policies: tuple[Policy, ...] = ()
+    by_hand: tuple[ByHand, ...] = ()
     proof: tuple[Fact, ...] = ()
     engines: tuple[Fact, ...] = ()
 

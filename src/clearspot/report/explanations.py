@@ -39,6 +39,27 @@ EXPLANATIONS: dict[str, Explanation] = {
         "0 is exact.",
         "Listen to the disclosure: it may be missing, covered by the music, cut, or in another language.",
     ),
+    "disclosure-clear": Explanation(
+        "Nothing covers the disclosure",
+        "The music is out while the disclosure is spoken, and the disclosure is as loud as the rest of the speech. "
+        "Measured in the finished file: how far the disclosure stands over the sound around its words, and how loud it "
+        "is beside the lines.",
+        "Listen to the disclosure. If music is under it, run the spot again; if it is too soft, the voice reads it so: "
+        "ask for another wording or another voice.",
+    ),
+    "disclosure-placed": Explanation(
+        "The disclosure is where the markets ask for it",
+        "It comes first; where the rules of a market ask for it, it is repeated in long programmes, said at the end, "
+        "and read at a pace that can be followed.",
+        "See with `clearspot policy explain` which market asks for what; a wording with fewer or more characters "
+        "changes the pace.",
+    ),
+    "watermark-detected": Explanation(
+        "The sound itself is marked",
+        "An inaudible watermark is in the sound, so that the file can be told as generated after its tags and its "
+        "manifest were stripped. It is looked for in the finished file.",
+        "Very loud or very dense music may cover the mark: use a softer bed, or a profile of a higher bitrate.",
+    ),
     "lines-heard": Explanation(
         "Every line is said as approved",
         "The same recogniser must hear every line in its words and at its place. Numbers, prices and dates must agree "

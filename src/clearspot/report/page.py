@@ -160,7 +160,7 @@ def _counts(deliverables: tuple[Deliverable, ...]) -> dict[str, int]:
 
 
 def _worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: finding.verdict != "fail")
+    return sorted(findings, key=lambda finding: ("fail", "warn", "pass").index(finding.verdict))
 
 
 def _measured(deliverable: Deliverable, rule: str) -> str:

@@ -46,7 +46,7 @@ class About(_Read):
 
 class FindingRead(_Read):
     rule: str
-    verdict: Literal["pass", "fail"]
+    verdict: Literal["pass", "fail", "warn"]
     measured: str
     required: str
     detail: str = ""
@@ -94,11 +94,29 @@ class ConsentRead(_Read):
     term: dict[str, str] = Field(default_factory=dict)
 
 
-class PolicyRead(_Read):
-    id: str
-    title: str
+class ReasonRead(_Read):
+    """That one policy asks for one thing."""
+
     requirement: str
+    asked: str
+    policy: str
     why: str
+
+
+class InstructionRead(_Read):
+    """What somebody does by hand."""
+
+    policy: str
+    place: str
+    do: str
+    why: str
+
+
+class RequirementsRead(_Read):
+    """What the markets of a deliverable asked for."""
+
+    reasons: tuple[ReasonRead, ...] = ()
+    instructions: tuple[InstructionRead, ...] = ()
 
 
 class EngineRead(_Read):
@@ -136,7 +154,7 @@ class Receipt(_Read):
     approvals: ApprovalsRead
     timeline: tuple[ClipRead, ...]
     findings: tuple[FindingRead, ...] = Field(min_length=1)
-    policies: tuple[PolicyRead, ...] = ()
+    requirements: RequirementsRead = RequirementsRead()
     provenance: ProvenanceRead = ProvenanceRead()
     times: TimesRead = TimesRead()
     clearspot: str = ""
@@ -157,7 +175,7 @@ class Refusal(_Read):
     refused_at: str = ""
     error: ErrorRead
     findings: tuple[FindingRead, ...] = ()
-    policies: tuple[PolicyRead, ...] = ()
+    requirements: RequirementsRead = RequirementsRead()
 
 
 class Ended(_Read):
