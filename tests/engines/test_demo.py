@@ -46,7 +46,7 @@ def test_out_holds_the_deliverables_and_nothing_else(demo_run: DemoRun) -> None:
         for ending in (endings[profile], "receipt.json", "srt", "vtt")
     }
     found = {str(path.relative_to(demo_run.out)) for path in demo_run.out.rglob("*") if path.is_file()}
-    assert found == wanted
+    assert found == wanted | {"lumen-coffee/report.html", "lumen-coffee/run.json"}
 
 
 @pytest.mark.parametrize(("locale", "profile"), DELIVERABLES)
@@ -77,8 +77,9 @@ def test_the_receipt_names_every_input_and_every_rule(demo_run: DemoRun) -> None
     receipt = demo_run.receipt("es-ES", "podcast")
     assert set(receipt["inputs"]) == {"script", "spot", "recording", "bed", "translation", "voice", "limits", "profile"}
     assert {finding["rule"] for finding in receipt["findings"]} == {
-        "consent-valid", "script-approved", "translation-approved", "disclosure-heard", "lines-heard",
-        "loudness", "true-peak", "duration", "tags-present", "manifest-trusted",
+        "consent-valid", "script-approved", "translation-approved", "disclosure-heard", "disclosure-clear",
+        "disclosure-placed", "lines-heard", "loudness", "true-peak", "duration", "watermark-detected",
+        "tags-present", "manifest-trusted",
     }  # fmt: skip
     assert receipt["consent"]["record"] == "house-2026-11"
     assert receipt["engines"]["speech"]["weights"]["model"].startswith("6e742170")
