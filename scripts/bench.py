@@ -112,7 +112,7 @@ def deliver(made: Bare, locale: str, name: str, programme: Samples, out: Path) -
     profile = made.profiles[name]
     path = out / f"{locale}_{name}.{profile.extension}"
     ready = bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - profile.codec_headroom_db)
-    encode(ready, profile, Tags(*[""] * 9), path)
+    encode(ready, profile, path)
     decoded, _ = decode_and_measure(path)
     made.listener.recognise(for_listening(decoded), language=locale[:2])
 

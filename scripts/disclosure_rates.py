@@ -133,7 +133,7 @@ def deliver(programme: Samples, profile: Profile) -> Samples:
     """What a listener of the encoded file gets: mono at 16 kHz."""
     with tempfile.TemporaryDirectory(prefix="clearspot-") as folder:
         path = Path(folder) / f"delivered.{profile.extension}"
-        encode(bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - 1), profile, SAID, path)
+        encode(bring_to(programme, profile.loudness_lufs, profile.true_peak_dbtp - 1), profile, path)
         return for_listening(decode_and_measure(path)[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,23 @@ from clearspot.spot import LocaleTag, SpokenText
 from clearspot.yamlfile import Strict, load_model, load_yaml, parse_model
 
 
+Extension = Literal["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus"]
+Codec = Literal["pcm_s16le", "pcm_s24le", "libmp3lame", "aac", "flac", "libvorbis", "libopus"]
+
+CODECS: Mapping[Extension, tuple[Codec, ...]] = {
+    "wav": ("pcm_s16le", "pcm_s24le"),
+    "mp3": ("libmp3lame",),
+    "m4a": ("aac",),
+    "mp4": ("aac",),
+    "flac": ("flac",),
+    "ogg": ("libvorbis",),
+    "opus": ("libopus",),
+}
+"""What each kind of file may hold: where tags are known to be found again."""
+
+LOSSLESS: frozenset[Codec] = frozenset({"pcm_s16le", "pcm_s24le", "flac"})
+
+
 class Profile(Strict):
     """``configs/profiles/<id>.yaml``: how a deliverable is encoded and how loud it is.
 
@@ -20,13 +38,21 @@ class Profile(Strict):
     """
 
     title: str
-    extension: Literal["wav", "mp3", "m4a"]
-    codec: Literal["pcm_s16le", "pcm_s24le", "libmp3lame", "aac"]
+    extension: Extension
+    codec: Codec
     bitrate_kbps: int | None = Field(default=None, ge=32, le=512)
     loudness_lufs: float = Field(ge=-36, le=-9)
     loudness_tolerance_lu: float = Field(gt=0, le=2)
     true_peak_dbtp: float = Field(ge=-9, le=0)
     codec_headroom_db: float = Field(ge=0, le=3)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.codec not in (fitting := CODECS[self.extension]):
+            raise ValueError(f"codec: should be {' or '.join(fitting)} in {self.extension} (it is {self.codec!r})")
+        if self.bitrate_kbps and self.codec in LOSSLESS:
+            raise ValueError(f"bitrate_kbps: {self.codec} keeps every bit; leave it out (it is {self.bitrate_kbps})")
+        return self
 
 
 class RecordingLimits(Strict):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearspot import __version__
+from clearspot.config import CODECS
 from clearspot.consent.grant import release
 from clearspot.consent.registry import Voice
 from clearspot.errors import ClearspotError, MachineFault
@@ -31,7 +32,7 @@ REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
 RUN_FILE = "run.json"
 """Beside the report: what the last run was asked for, and what came of it."""
 
-PUBLISHED = (".wav", ".mp3", ".m4a", receipt.ENDING, ".srt", ".vtt")
+PUBLISHED = (*(f".{ending}" for ending in CODECS), receipt.ENDING, ".srt", ".vtt")
 """The endings of everything that an export leaves; media first."""
 
 

@@ -1,21 +1,45 @@
-"""Tags that say it in plain words and for machines: written after encoding, before the manifest."""
+"""Tags that say it in plain words and for machines: written after encoding, before the manifest.
+
+mutagen writes what it can. What reads is our own, because a copy of a file may come back from anywhere: every reader
+goes over a file once, holds little of it, and inflates and expands nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from clearspot.errors import BadInput, MachineFault
+from clearspot.provenance import tags_id3, tags_mp4, tags_vorbis, tags_wav
+from clearspot.provenance.reading import Sparing, Unreadable
 
-FREEFORM = "----:io.clearspot:"
-"""Where iTunes-style files keep names of one's own."""
+ALWAYS = (
+    "Title", "Language", "Comment", "DigitalSourceType", "Provider", "System", "SystemVersion", "Created", "UniqueId",
+)  # fmt: skip
+"""What every deliverable says. Provider, system, version, time and unique id are what California's SB 942 asks for."""
+
+AIGC = "AIGC"
+"""China's implicit label; only where a market of the deliverable asks for it."""
+
+NAMES = (*ALWAYS, AIGC)
+
+NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What some format cannot hold (XML, NUL-ended fields), or nobody can see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What every deliverable says of itself. ``created`` is UTC, ISO 8601; ``language`` is ISO 639-2/B or -1."""
+    """What every deliverable says of itself. ``created`` is UTC, ISO 8601; ``language`` is ISO 639-2/B.
+
+    ``aigc`` is China's label as ``aigc_label`` makes it; empty where no market asks for it.
+    """
 
     title: str
     language: str
@@ -26,94 +50,107 @@ class Tags:
     system_version: str
     created: str
     unique_id: str
+    aigc: str = ""
 
     def as_pairs(self) -> dict[str, str]:
-        """Every tag by the name it has in TXXX frames and freeform atoms."""
-        return {"".join(word.title() for word in name.split("_")): text for name, text in asdict(self).items()}
+        """Every tag by the name it has in every format."""
+        said = dict(zip(NAMES, asdict(self).values(), strict=True))
+        return said if self.aigc else {name: said[name] for name in ALWAYS}
 
 
-def wav_info(tags: Tags) -> dict[str, str]:
-    """The LIST/INFO fields of a WAV, by ffmpeg's names; the encoder writes them with the file."""
-    return {
-        "title": tags.title,
-        "language": tags.language,
-        "comment": f"{tags.comment} DigitalSourceType={tags.digital_source_type} UniqueId={tags.unique_id}",
-        "date": tags.created,
-        "copyright": tags.provider,
+def aigc_label(provider: str, unique_id: str) -> str:
+    """China's implicit label of content that is generated for certain: a JSON object under the key ``AIGC``.
+
+    Whoever exports the file made it and is the first to hand it on. The reserved codes are the producer's and the
+    propagator's own; we have none. Source: the fields as COMPLIANCE.md has them from summaries of GB 45438-2025.
+    """
+    label = {
+        "Label": "1",
+        "ContentProducer": provider,
+        "ProduceID": unique_id,
+        "ReservedCode1": "",
+        "ContentPropagator": provider,
+        "PropagateID": unique_id,
+        "ReservedCode2": "",
     }
+    return json.dumps(label, ensure_ascii=False, separators=(",", ":"))
 
 
 def write(path: Path, tags: Tags) -> None:
-    """Write the tags into an encoded WAV, MP3 or M4A file.
+    """Write the tags into an encoded file: beside it, then in its place, so it is never half tagged.
 
     Raises:
-        BadInput: It is another format.
+        BadInput: It is another format, no file of its format, or a tag holds characters that are no text.
         MachineFault: The file cannot be written.
     """
     writer = _WRITERS.get(path.suffix)
     if writer is None:
         raise BadInput(f"no tags are known for this format; there are: {', '.join(_WRITERS)}.", where=str(path))
+    for name, text in tags.as_pairs().items():
+        if NOT_TEXT.search(text):
+            raise BadInput("a tag may not hold control characters.", where=f"{path}: {name}")
     import mutagen
 
     try:
-        writer(path, tags)
+        handle, beside = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        try:
+            writer(path, Path(beside), tags)
+            shutil.copymode(path, beside)
+            os.replace(beside, path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
     except (mutagen.MutagenError, OSError) as error:
         raise MachineFault(f"the tags cannot be written: {error}.", where=str(path)) from error
 
 
 def read(path: Path) -> dict[str, str]:
-    """Our tags as a file holds them, by the names of ``Tags.as_pairs``; what is not there is left out."""
-    import mutagen
+    """Our tags as a file holds them, by the names of ``NAMES``; what is not there is left out.
 
+    A format may hold a tag in several places, and a file it twice. One that says two things says nothing, and is left
+    out; so is an empty one. What cannot be read ends the reading, and what was read before it counts.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        return {}
+    by_name = {name.casefold(): name for name in NAMES}
+    said: dict[str, set[str]] = {}
     try:
-        file: Any = mutagen.File(path)
-    except (mutagen.MutagenError, OSError):
-        return {}
-    if file is None or file.tags is None:
-        return {}
-    if hasattr(file.tags, "getall"):  # ID3
-        return {frame.desc: str(frame.text[0]) for frame in file.tags.getall("TXXX") if frame.text}
-    return {
-        key.removeprefix(FREEFORM): bytes(values[0]).decode("utf-8", "replace")
-        for key, values in file.tags.items()
-        if key.startswith(FREEFORM) and values
-    }
+        with path.open("rb", buffering=0) as raw, Sparing(raw) as file:
+            for name, text in reader(file):
+                if (known := by_name.get(name.casefold())) and len(said.setdefault(known, set())) < 2:
+                    said[known].add(text)
+    except (OSError, Unreadable):
+        pass
+    return {name: text for name in NAMES if len(said.get(name, ())) == 1 and (text := min(said[name]))}
 
 
-def _write_id3(path: Path, tags: Tags) -> None:
-    import mutagen
-    from mutagen import id3
+def _on_a_copy(writer: Callable[[Path, Tags], None]) -> Callable[[Path, Path, Tags], None]:
+    """A writer that changes a file where it lies, as one that writes another."""
 
-    frames: Any = id3  # mutagen's frames carry no types
-    file: Any = mutagen.File(path)
-    if file.tags is None:
-        file.add_tags()
-    file.tags.add(frames.TIT2(encoding=3, text=tags.title))
-    file.tags.add(frames.TLAN(encoding=3, text=tags.language))
-    file.tags.add(frames.COMM(encoding=3, lang="eng", desc="", text=tags.comment))
-    file.tags.add(frames.TSSE(encoding=3, text=f"{tags.system} {tags.system_version}"))
-    for name, text in tags.as_pairs().items():
-        file.tags.add(frames.TXXX(encoding=3, desc=name, text=text))
-    file.save()
+    def write_other(source: Path, target: Path, tags: Tags) -> None:
+        shutil.copyfile(source, target)
+        writer(target, tags)
+
+    return write_other
 
 
-def _write_mp4(path: Path, tags: Tags) -> None:
-    from mutagen import mp4
-
-    atoms: Any = mp4
-    file = atoms.MP4(path)
-    if file.tags is None:
-        file.add_tags()
-    file.tags["\xa9nam"] = [tags.title]
-    file.tags["\xa9cmt"] = [tags.comment]
-    file.tags["\xa9too"] = [f"{tags.system} {tags.system_version}"]
-    for name, text in tags.as_pairs().items():
-        file.tags[FREEFORM + name] = [atoms.MP4FreeForm(text.encode(), atoms.AtomDataType.UTF8)]
-    file.save()
-
-
-_WRITERS: Mapping[str, Callable[[Path, Tags], None]] = {
-    ".wav": _write_id3,
-    ".mp3": _write_id3,
-    ".m4a": _write_mp4,
+_WRITERS: Mapping[str, Callable[[Path, Path, Tags], None]] = {
+    ".wav": tags_wav.write,
+    ".mp3": _on_a_copy(tags_id3.write),
+    ".m4a": _on_a_copy(tags_mp4.write),
+    ".mp4": _on_a_copy(tags_mp4.write),
+    ".flac": _on_a_copy(tags_vorbis.write),
+    ".ogg": _on_a_copy(tags_vorbis.write),
+    ".opus": _on_a_copy(tags_vorbis.write),
+}
+_READERS: Mapping[str, Callable[[BinaryIO], Iterator[tuple[str, str]]]] = {
+    ".wav": tags_wav.pairs,
+    ".mp3": tags_id3.pairs,
+    ".m4a": tags_mp4.pairs,
+    ".mp4": tags_mp4.pairs,
+    ".flac": tags_vorbis.flac_pairs,
+    ".ogg": tags_vorbis.ogg_pairs,
+    ".opus": tags_vorbis.ogg_pairs,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clearspot.config import Profile
+from clearspot.config import Extension, Profile
 from clearspot.errors import Refused
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, essence_sha256, for_listening, to_f32le
@@ -15,6 +16,13 @@ from clearspot.provenance.keys import SigningKeys, Trust
 from clearspot.timebase import RATE_HZ, seconds
 
 ENCODE_TRIES = 3
+
+MORE_OPTIONS: Mapping[Extension, Mapping[str, object]] = {
+    "m4a": {"movflags": "+faststart"},
+    "mp4": {"movflags": "+faststart"},
+    "flac": {"sample_fmt": "s32", "bits_per_raw_sample": 24, "compression_level": 8},
+}
+"""By kind of file: the index before the sound, for who streams it; 24 bits, as the programme has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
     headroom_db, makeup_lu = profile.codec_headroom_db, 0.0
     for _ in range(ENCODE_TRIES):
         ready = bring_to(programme, profile.loudness_lufs + makeup_lu, profile.true_peak_dbtp - headroom_db)
-        encode(ready, profile, papers.tags, encoded)
+        encode(ready, profile, encoded)
         decoded, loudness = decode_and_measure(encoded)
         over_db = loudness.true_peak_dbtp - profile.true_peak_dbtp
         off_lu = profile.loudness_lufs - loudness.integrated_lufs
@@ -81,19 +89,14 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
     return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded))
 
 
-def encode(programme: Samples, profile: Profile, said: tags.Tags, target: Path) -> None:
+def encode(programme: Samples, profile: Profile, target: Path) -> None:
     """Write a stereo programme, shape (samples, 2), in the profile's codec; equal samples give equal bytes."""
     import ffmpeg as graph
 
     options: dict[str, object] = {"acodec": profile.codec, "ar": RATE_HZ, "ac": 2, "map_metadata": -1}
     if profile.bitrate_kbps:
         options["audio_bitrate"] = f"{profile.bitrate_kbps}k"
-    if profile.extension == "wav":
-        # ffmpeg-python takes each option once; a stream specifier makes them different.
-        info = enumerate(tags.wav_info(said).items())
-        options |= {f"metadata:g:{index}": f"{name}={text}" for index, (name, text) in info}
-    elif profile.extension == "m4a":
-        options["movflags"] = "+faststart"
+    options |= MORE_OPTIONS.get(profile.extension, {})
     source = graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
     stream = source.output(f"file:{target}", fflags="+bitexact", **{"flags:a": "+bitexact"}, **options)
     ffmpeg.run(stream, stdin=to_f32le(programme), about=target)
