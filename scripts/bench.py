@@ -33,7 +33,6 @@ from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, for_listening
 from clearspot.media.loudness import bring_to, decode_and_measure
 from clearspot.project import find_project
-from clearspot.provenance.tags import Tags
 from clearspot.spot import Spot, load_spot
 from clearspot.stages.disclose import encode
 from clearspot.stages.fit import Plan, Slot, Spoken, fit

@@ -13,7 +13,6 @@ from clearspot.project import Project
 from clearspot.spot import LocaleTag, SpokenText
 from clearspot.yamlfile import Strict, load_model, load_yaml, parse_model
 
-
 Extension = Literal["wav", "mp3", "m4a", "mp4", "flac", "ogg", "opus"]
 Codec = Literal["pcm_s16le", "pcm_s24le", "libmp3lame", "aac", "flac", "libvorbis", "libopus"]
 

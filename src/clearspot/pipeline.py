@@ -28,10 +28,11 @@ from clearspot.job import Job
 from clearspot.media.audio import Samples, decode, probe
 from clearspot.progress import telling
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
-from clearspot.provenance.tags import Tags
+from clearspot.provenance.tags import AIGC, Tags, aigc_label
 from clearspot.spot import DISCLOSURE_ID
+from clearspot.stages import captions
 from clearspot.stages.align import TimedScript, align
-from clearspot.stages.disclose import Candidate, Papers, disclose
+from clearspot.stages.disclose import Candidate, Papers, disclose, disclose_captions
 from clearspot.stages.fit import Plan, Slot, Spoken, fit, rates_needed
 from clearspot.stages.mix import mix
 from clearspot.stages.speak import Clip, speak
@@ -49,6 +50,7 @@ class Made:
 
     profile_id: str
     candidate: Candidate
+    captions: tuple[Path, ...]
     expected: Expected
     grant: Grant
     clearance: Mapping[str, object]
@@ -198,6 +200,8 @@ def disclose_programme(
             system="Clearspot",
             version=__version__,
             clearance=clearance,
+            watermark=job.studio.watermarker().version,
+            training_allowed=grant.training_allowed,
         ),
         recording=job.spot.recording,
         keys=job.keys,
@@ -206,6 +210,8 @@ def disclose_programme(
     with telling(job.tell, locale, "disclose", profile_id):
         name = job.name(locale, profile_id)
         candidate = job.studio.work(lambda: disclose(programme, profile, papers, folder, name))
+        texts = {".srt": captions.srt(timeline), ".vtt": captions.vtt(timeline)}
+        subtitles = disclose_captions(texts, papers, folder, name)
     expected = Expected(
         translation=translation,
         timeline=timeline,
@@ -217,7 +223,7 @@ def disclose_programme(
         grant=grant,
         requirements=_asked(job, locale),
     )
-    return Made(profile_id, candidate, expected, grant, clearance)
+    return Made(profile_id, candidate, subtitles, expected, grant, clearance)
 
 
 def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
@@ -388,6 +394,7 @@ def _tags(job: Job, locale: str, unique_id: str) -> Tags:
         system_version=__version__,
         created=job.started.isoformat(timespec="seconds"),
         unique_id=unique_id,
+        aigc=aigc_label(job.project.settings.provider, unique_id) if AIGC in _asked(job, locale).tags else "",
     )
 
 

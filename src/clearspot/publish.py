@@ -22,7 +22,7 @@ from clearspot.gate.evidence import Evidence, HeardClip
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.job import Job
-from clearspot.stages import captions
+from clearspot.provenance.manifest import BESIDE, SIDECAR, sidecar
 from clearspot.stages.translate import Translation
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
 RUN_FILE = "run.json"
 """Beside the report: what the last run was asked for, and what came of it."""
 
-PUBLISHED = (*(f".{ending}" for ending in CODECS), receipt.ENDING, ".srt", ".vtt")
+PUBLISHED = (
+    *(f".{ending}" for ending in CODECS), receipt.ENDING, ".srt", ".vtt",
+    *(f"{ending}{SIDECAR}" for ending in BESIDE),
+)  # fmt: skip
 """The endings of everything that an export leaves; media first."""
 
 
@@ -55,8 +58,11 @@ def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tu
             os.fsync(file.fileno())
     except OSError as error:
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
-    write_atomically(_beside(stem, ".srt"), captions.srt(made.expected.timeline).encode())
-    write_atomically(_beside(stem, ".vtt"), captions.vtt(made.expected.timeline).encode())
+    beside = [*made.captions, *map(sidecar, made.captions)]
+    if sidecar(made.candidate.path).is_file():
+        beside.append(sidecar(made.candidate.path))
+    for path in beside:
+        write_atomically(stem.with_name(path.name), path.read_bytes())
     body["audit"] = release(voice, made.grant, job.authority, _exported(target, body)).anchor
     write_atomically(_beside(stem, receipt.ENDING), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:

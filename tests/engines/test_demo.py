@@ -43,7 +43,7 @@ def test_out_holds_the_deliverables_and_nothing_else(demo_run: DemoRun) -> None:
     wanted = {
         f"lumen-coffee/{locale}/lumen-coffee_{locale}_{profile}.{ending}"
         for locale, profile in DELIVERABLES
-        for ending in (endings[profile], "receipt.json", "srt", "vtt")
+        for ending in (endings[profile], "receipt.json", "srt", "srt.c2pa", "vtt", "vtt.c2pa")
     }
     found = {str(path.relative_to(demo_run.out)) for path in demo_run.out.rglob("*") if path.is_file()}
     assert found == wanted | {"lumen-coffee/report.html", "lumen-coffee/run.json"}
@@ -98,7 +98,7 @@ def test_a_copy_elsewhere_verifies_with_the_anchors_alone(demo_run: DemoRun, pro
     trusted = run_clearspot(stranger, "verify", copy, "--trust", anchors, "--json")
     assert trusted.returncode == 0, trusted.stdout + trusted.stderr
     (one,) = json.loads(trusted.stdout)["files"]
-    assert one["actions"] == ["c2pa.opened", "c2pa.translated", "c2pa.edited"]
+    assert one["actions"] == ["c2pa.opened", "c2pa.translated", "c2pa.edited", "c2pa.watermarked.bound"]
     assert one["clearance"]["consent_record"] == "house-2026-11"
 
     unknown = run_clearspot(stranger, "verify", copy)

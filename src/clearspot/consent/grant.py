@@ -36,6 +36,7 @@ class Grant:
     record_sha256: str
     voice_sha256: str
     basis: str
+    training_allowed: bool
     signed_by: tuple[str, ...]
     uses: tuple[Use, ...]
     at: dt.datetime
@@ -106,6 +107,7 @@ def authorize(
         record_sha256=voice.record.digest,
         voice_sha256=voice.record.voice_sha256,
         basis=voice.record.basis,
+        training_allowed=voice.record.derivatives.training,
         signed_by=signed_by,
         uses=uses,
         at=now,

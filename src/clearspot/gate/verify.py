@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,12 @@ PROOF = {
 }
 """The four ways to say that a voice is synthetic, and the rule that finds each."""
 
+CAPTIONS = {".srt", ".vtt"}
+CAPTION_PROOF = {"manifest": "manifest-trusted", "first cue": "disclosure-shown"}
+"""Captions are read, not heard: what of the four they can hold."""
+
+MAX_CAPTION_BYTES = 1_000_000
+
 TAG_NAMES = tuple(tags.Tags("", "", "", "", "", "", "", "", "").as_pairs())
 
 
@@ -44,11 +51,12 @@ class Verification:
     def proof(self) -> dict[str, bool]:
         """Each way in which a file discloses that its voice is synthetic, and whether it still does."""
         verdicts = {finding.rule: finding.verdict for finding in self.findings}
-        return {what: verdicts.get(rule) == "pass" for what, rule in PROOF.items()}
+        rules = CAPTION_PROOF if self.path.suffix.lower() in CAPTIONS else PROOF
+        return {what: verdicts.get(rule) == "pass" for what, rule in rules.items()}
 
 
 def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool = False) -> Verification:
-    """Check a deliverable's manifest, essence, tags, consent and receipt; listen to it.
+    """Check a deliverable's manifest, essence, tags, consent and receipt; listen to it, or read its captions.
 
     Args:
         path: The deliverable, or a copy of it.
@@ -63,6 +71,8 @@ def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool =
     if not path.is_file():
         raise BadInput("there is no such file.", where=str(path))
     facts = manifest.read(path, trust)
+    if path.suffix.lower() in CAPTIONS:
+        return Verification(path, (_manifest(facts), _shown(path, facts), _consent("", facts, known)), facts)
     essence = _essence_of(path)
     clearance = facts.clearance if facts.state == manifest.TRUSTED else {}
     findings = [
@@ -84,6 +94,20 @@ def _manifest(facts: manifest.ManifestFacts) -> Finding:
     if facts.state == "Valid" and not detail:
         detail = "intact, but its signer is not one this project trusts"
     return Finding("manifest-trusted", _verdict(passed), facts.state, manifest.TRUSTED, detail)
+
+
+def _shown(path: Path, facts: manifest.ManifestFacts) -> Finding:
+    """Whether captions show the disclosure that their manifest names, in their first cue."""
+    disclosure = facts.clearance.get("disclosure")
+    named = " ".join(str(disclosure.get("text", "")).split()) if isinstance(disclosure, dict) else ""
+    try:
+        text = html.unescape(path.read_bytes()[:MAX_CAPTION_BYTES].decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    first = next((cue for cue in text.replace("\r\n", "\n").split("\n\n") if "-->" in cue), "")
+    shown = " ".join(first.partition("-->")[2].partition("\n")[2].split())
+    passed = bool(named) and shown == named
+    return Finding("disclosure-shown", _verdict(passed), shown or "nothing", named or "named", "")
 
 
 def _essence_of(path: Path) -> str | ClearspotError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +20,32 @@ COMPOSITE_SYNTHETIC = SOURCE_TYPE_BASE + "compositeWithTrainedAlgorithmicMedia"
 ASSERTION = "io.clearspot.clearance"
 """Our own assertion: ids and digests only, never a person's data."""
 
-MIME = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".flac": "audio/flac"}
+WATERMARK_ALGORITHM = "io.clearspot.perth-implicit.1"
+"""The soft binding's name: C2PA's list of algorithms has none for Perth, so it is one of ours. It carries no id; it
+says by which mark a file whose manifest was stripped can still be told as generated."""
+
+USES_FOR_TRAINING = ("cawg.ai_inference", "cawg.ai_generative_training", "cawg.ai_training", "cawg.data_mining")
+"""What a voice's owner may forbid (CAWG Training and Data Mining Assertion 1.1)."""
+
+MIME = {
+    ".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".mp4": "video/mp4", ".flac": "audio/flac",
+}  # fmt: skip
+"""Formats that carry their manifest in themselves."""
+
+BESIDE = {".ogg": "audio/ogg", ".opus": "audio/ogg", ".srt": "application/x-subrip", ".vtt": "text/vtt"}
+"""Formats that cannot: theirs lies beside them, under their whole name and this ending."""
+
+SIDECAR = ".c2pa"
 TRUSTED = "Trusted"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a manifest says of a deliverable. Locales are BCP-47; ``clearance`` is our own assertion."""
+    """What a manifest says of a deliverable. Locales are BCP-47; ``clearance`` is our own assertion.
+
+    ``watermark`` is what put the mark into the sound, empty where there is no sound; ``training_allowed`` is whether
+    the voice's owner lets models learn from it.
+    """
 
     title: str
     source_locale: str
@@ -33,6 +54,8 @@ class Claim:
     system: str
     version: str
     clearance: Mapping[str, Any]
+    watermark: str = ""
+    training_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +78,17 @@ class ManifestFacts:
 def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: SigningKeys, trust: Trust) -> None:
     """Write ``target``: ``source`` with its manifest, the source recording as its ingredient.
 
+    In a format that cannot carry one, ``target`` is the same bytes, and the manifest is written beside it; see
+    ``sidecar``.
+
     Raises:
         Refused: The signer is not one this project trusts; nothing is left then.
         MachineFault: It could not be signed.
     """
     import c2pa
 
-    mime = MIME[source.suffix]
+    beside = source.suffix in BESIDE
+    mime = (BESIDE if beside else MIME)[source.suffix]
     try:
         context = c2pa.Context.from_dict(_settings(trust))
         signer = c2pa.Signer.from_info(
@@ -75,22 +102,37 @@ def sign(source: Path, target: Path, claim: Claim, recording: Path, keys: Signin
                 "instance_id": "source-recording",
             }
             builder.add_ingredient(ingredient, _ingredient_mime(recording), file)
+        if beside:
+            builder.set_no_embed()
         with source.open("rb") as unsigned, target.open("w+b") as signed:
-            builder.sign(signer, mime, unsigned, signed)
+            store = builder.sign(signer, mime, unsigned, signed)
+        if beside:
+            shutil.copyfile(source, target)
+            sidecar(target).write_bytes(store)
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(target)) from error
     except Exception as error:
-        target.unlink(missing_ok=True)
+        _discard(target)
         raise MachineFault(
             f"the manifest could not be signed: {error}.", where=target.name, remedy="clearspot doctor"
         ) from error
     if (state := read(target, trust).state) != TRUSTED:
-        target.unlink()
+        _discard(target)
         raise Refused(
             f"the manifest could not be signed: it would be {state!r}, because this project does not trust its signer.",
             where=target.name,
             remedy="Put the signer's anchor into configs/trust/, or clearspot keys init --renew.",
         )
+
+
+def sidecar(path: Path) -> Path:
+    """Where the manifest of a file lies that cannot carry it."""
+    return path.with_name(path.name + SIDECAR)
+
+
+def _discard(target: Path) -> None:
+    target.unlink(missing_ok=True)
+    sidecar(target).unlink(missing_ok=True)
 
 
 def read(path: Path, trust: Trust) -> ManifestFacts:
@@ -101,19 +143,24 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     """
     import c2pa
 
-    mime = MIME.get(path.suffix.lower())
+    ending = path.suffix.lower()
+    mime = MIME.get(ending) or BESIDE.get(ending)
     if mime is None:
-        raise BadInput(f"is not a format with a manifest; those are: {', '.join(MIME)}.", where=str(path))
+        known = ", ".join((*MIME, *BESIDE))
+        raise BadInput(f"is not a format with a manifest; those are: {known}.", where=str(path))
+    if ending in BESIDE and not sidecar(path).is_file():
+        return ManifestFacts("None", (f"there is no {sidecar(path).name} beside it",), "", "", "", (), {})
     try:
         context = c2pa.Context.from_dict(_settings(trust))
-        with path.open("rb") as file, c2pa.Reader(mime, file, context=context) as reader:
+        store = sidecar(path).read_bytes() if ending in BESIDE else None
+        with path.open("rb") as file, c2pa.Reader(mime, file, manifest_data=store, context=context) as reader:
             state = str(reader.get_validation_state())
-            store = json.loads(reader.json())
+            told = json.loads(reader.json())
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}.", where=str(path)) from error
     except Exception as error:  # noqa: BLE001  (the library's errors share no base we may name; all mean: no proof)
         return ManifestFacts("None", (str(error),), "", "", "", (), {})
-    return _facts(state, store)
+    return _facts(state, told)
 
 
 def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
@@ -159,15 +206,36 @@ def _definition(claim: Claim, mime: str) -> dict[str, Any]:
         "parameters": {"sourceLanguage": claim.source_locale, "targetLanguage": claim.locale},
     }
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["source-recording"]}}
+    marked = [{"action": "c2pa.watermarked.bound"}] if claim.watermark else []
     return {
         "claim_generator_info": [{"name": claim.system, "version": claim.version}],
         "title": claim.title,
         "format": mime,
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": [opened, translated, edited]}},
+            {"label": "c2pa.actions.v2", "data": {"actions": [opened, translated, edited, *marked]}},
             {"label": ASSERTION, "data": {"provider": claim.provider, **claim.clearance}},
+            *_soft_binding(claim),
+            *_training(claim),
         ],
     }
+
+
+def _soft_binding(claim: Claim) -> list[dict[str, Any]]:
+    """That the sound itself is marked, over the whole of it."""
+    if not claim.watermark:
+        return []
+    value = base64.b64encode(claim.watermark.encode()).decode()
+    return [
+        {"label": "c2pa.soft-binding", "data": {"alg": WATERMARK_ALGORITHM, "blocks": [{"scope": {}, "value": value}]}}
+    ]
+
+
+def _training(claim: Claim) -> list[dict[str, Any]]:
+    """That nobody may train on the voice, unless its owner said that they may."""
+    if claim.training_allowed:
+        return []
+    entries = {use: {"use": "notAllowed"} for use in USES_FOR_TRAINING}
+    return [{"label": "cawg.training-mining", "data": {"entries": entries}}]
 
 
 def _ingredient_mime(path: Path) -> str:

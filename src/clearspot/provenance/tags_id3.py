@@ -25,8 +25,7 @@ PLAIN = {3: 0, 4: FRAME_UNSYNCHRONISED | FRAME_LENGTH_STATED}
 
 def write(path: Path, tags: Tags) -> None:
     """Add our frames to the ID3v2 tag of an mp3, which gets one where it has none."""
-    from mutagen import id3
-
+    id3 = _library()
     try:
         file = id3.ID3(path)
     except id3.ID3NoHeaderError:
@@ -37,18 +36,21 @@ def write(path: Path, tags: Tags) -> None:
 
 def rendered(tags: Tags) -> bytes:
     """Our frames as an ID3v2.4 tag."""
-    from mutagen import id3
-
-    file, said = id3.ID3(), io.BytesIO()
+    file, said = _library().ID3(), io.BytesIO()
     _fill(file, tags)
     file.save(said, v1=0, padding=lambda _: 0)
     return said.getvalue()
 
 
-def _fill(file: Any, tags: Tags) -> None:
+def _library() -> Any:
+    """Mutagen's ID3; its frames carry no types."""
     from mutagen import id3
 
-    frames: Any = id3  # mutagen's frames carry no types
+    return id3
+
+
+def _fill(file: Any, tags: Tags) -> None:
+    frames = _library()
     file.add(frames.TIT2(encoding=3, text=tags.title))
     file.add(frames.TLAN(encoding=3, text=tags.language))
     file.add(frames.COMM(encoding=3, lang="eng", desc="", text=tags.comment))

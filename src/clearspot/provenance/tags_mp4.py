@@ -131,10 +131,11 @@ def _put_xmp(path: Path, packet: bytes) -> None:
             found = list(boxes(file, 0, size_of(file)))
             old = [box for box in found if _is_xmp(file, box)]
             file.seek(found[-1].start)
-            if take(file, 4) == bytes(4):
-                raise Unreadable("its last box has no size")
+            open_ended = take(file, 4) == bytes(4)
         except (Unreadable, IndexError) as error:
             raise BadInput(f"cannot be tagged: {error}.", where=str(path)) from error
+        if open_ended:
+            raise BadInput("cannot be tagged: its last box has no size.", where=str(path))
         for box in old:
             file.seek(box.start + 4)
             file.write(b"free")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clearspot.config import Extension, Profile
 from clearspot.errors import Refused
+from clearspot.files import write_atomically
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, essence_sha256, for_listening, to_f32le
 from clearspot.media.loudness import Loudness, bring_to, decode_and_measure
@@ -16,6 +17,9 @@ from clearspot.provenance.keys import SigningKeys, Trust
 from clearspot.timebase import RATE_HZ, seconds
 
 ENCODE_TRIES = 3
+
+SOUND_ALONE = {"loudness", "watermark"}
+"""What a clearance promises of the sound; captions have none."""
 
 MORE_OPTIONS: Mapping[Extension, Mapping[str, object]] = {
     "m4a": {"movflags": "+faststart"},
@@ -87,6 +91,33 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
     manifest.sign(encoded, signed, claim, papers.recording, papers.keys, papers.trust)
     encoded.unlink()
     return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded))
+
+
+def disclose_captions(captions: Mapping[str, str], papers: Papers, folder: Path, name: str) -> tuple[Path, ...]:
+    """Write captions in ``folder``, each with its manifest beside it.
+
+    Args:
+        captions: By the ending of their file, such as ``.srt``.
+        papers: As for ``disclose``; what they say of the sound is left out.
+        folder: Where they go.
+        name: Their name without the ending.
+
+    Raises:
+        Refused: The signer is not trusted.
+        MachineFault: They cannot be written.
+    """
+    clearance = {key: value for key, value in papers.claim.clearance.items() if key not in SOUND_ALONE}
+    claim = replace(papers.claim, clearance=clearance, watermark="")
+    return tuple(_caption_file(ending, text, claim, papers, folder / name) for ending, text in captions.items())
+
+
+def _caption_file(ending: str, text: str, claim: manifest.Claim, papers: Papers, stem: Path) -> Path:
+    unsigned = stem.with_name(f"{stem.name}.unsigned{ending}")
+    signed = stem.with_name(stem.name + ending)
+    write_atomically(unsigned, text.encode())
+    manifest.sign(unsigned, signed, claim, papers.recording, papers.keys, papers.trust)
+    unsigned.unlink()
+    return signed
 
 
 def encode(programme: Samples, profile: Profile, target: Path) -> None:
