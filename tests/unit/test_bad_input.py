@@ -596,7 +596,8 @@ def test_the_remedy_for_a_missing_key_mends_it(scene: Scene, clearspot: Call, na
 # --- and what is unusual but right ---------------------------------------------------------------------------------
 
 EXPORTED = [
-    f"lumen-coffee/es-ES/lumen-coffee_es-ES_broadcast-eu.{ending}" for ending in ("receipt.json", "srt", "vtt", "wav")
+    f"lumen-coffee/es-ES/lumen-coffee_es-ES_broadcast-eu.{ending}"
+    for ending in ("receipt.json", "srt", "srt.c2pa", "vtt", "vtt.c2pa", "wav")
 ]
 
 
@@ -610,7 +611,7 @@ def test_a_folder_with_any_name_works(scene: Scene, clearspot: Call, monkeypatch
     assert scene.files() == EXPORTED
     assert str(scene.out / EXPORTED[-1]) in out, "the path that is told is the path that there is"
 
-    receipt, srt, vtt = ((scene.out / name).read_text(encoding="utf-8") for name in EXPORTED[:3])
+    receipt, srt, vtt = ((scene.out / EXPORTED[place]).read_text(encoding="utf-8") for place in (0, 1, 3))
     body = json.loads(receipt)["receipt"]
     assert body["deliverable"] == "lumen-coffee_es-ES_broadcast-eu.wav"
     assert {finding["verdict"] for finding in body["findings"]} == {"pass"}

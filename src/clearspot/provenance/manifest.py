@@ -130,6 +130,18 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR)
 
 
+def _store_beside(path: Path) -> bytes:
+    """The bytes of a sidecar; its outer box has to be as long as it says, which the library does not ask.
+
+    Raises:
+        ValueError: It is not.
+    """
+    store = sidecar(path).read_bytes()
+    if int.from_bytes(store[:4]) != len(store):
+        raise ValueError("the manifest beside it is not as long as it says")
+    return store
+
+
 def _discard(target: Path) -> None:
     target.unlink(missing_ok=True)
     sidecar(target).unlink(missing_ok=True)
@@ -152,7 +164,7 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
         return ManifestFacts("None", (f"there is no {sidecar(path).name} beside it",), "", "", "", (), {})
     try:
         context = c2pa.Context.from_dict(_settings(trust))
-        store = sidecar(path).read_bytes() if ending in BESIDE else None
+        store = _store_beside(path) if ending in BESIDE else None
         with path.open("rb") as file, c2pa.Reader(mime, file, manifest_data=store, context=context) as reader:
             state = str(reader.get_validation_state())
             told = json.loads(reader.json())
