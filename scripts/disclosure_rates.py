@@ -33,7 +33,6 @@ from clearspot.media.audio import Samples, decode, for_listening
 from clearspot.media.loudness import bring_to, decode_and_measure
 from clearspot.project import Project, Settings
 from clearspot.provenance.keys import create_keys
-from clearspot.provenance.tags import Tags
 from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.disclose import encode
 from clearspot.stages.fit import Plan, Slot, Spoken, fit
@@ -46,8 +45,6 @@ BED = Path(__file__).parents[1] / "spots" / "lumen-coffee" / "bed.opus"
 WORDINGS = ("short", "long")
 UNDER_DB = (-40.0, -30.0, -20.0, -10.0)
 """How loud a bed is laid under the disclosure, against its speech."""
-
-SAID = Tags("Disclosure", "und", "-", "-", "-", "-", "-", "-", "-")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from clearspot.gate.requirements import Requirements, requirements_of
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
-from clearspot.provenance.keys import SigningKeys, Trust, load_signing_keys, load_trust
+from clearspot.provenance.keys import SigningKeys, Trust, load_trust, signing_keys_of
+from clearspot.provenance.manifest import rehearse
 from clearspot.spot import Spot, chosen, load_spot
 from clearspot.transcript import Transcript
 
@@ -93,8 +94,8 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
 
     Raises:
         BadInput: Something in the spot, the project or what was asked is wrong.
-        Refused: The signing keys may not be used.
-        MachineFault: The output folder cannot be written to.
+        Refused: The signing keys may not be used, or are not trusted.
+        MachineFault: The output folder cannot be written to, or a signer elsewhere does not answer.
     """
     now = dt.datetime.now(dt.UTC)
     spot = load_spot(asked.spot_folder)
@@ -106,6 +107,9 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
     _require_output(asked.out)
     delivery = {profile: load_profile(project, profile) for profile in profiles}
     limits = load_limits(project)
+    trust, keys = load_trust(project.trust_dirs), signing_keys_of(project, now)
+    if keys.command or keys.tsa_url:
+        rehearse(keys, trust)
     return Job(
         project=project,
         spot=spot,
@@ -115,8 +119,8 @@ def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
         requirements=asked_of,
         limits=limits,
         inputs=_inputs(spot, limits),
-        trust=load_trust(project.trust_dirs),
-        keys=load_signing_keys(project.keys_dir, now),
+        trust=trust,
+        keys=keys,
         authority=writing_authority(project),
         studio=studio,
         out=asked.out,

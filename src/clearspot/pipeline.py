@@ -5,6 +5,7 @@ transcribe -> align -> per locale: translate, authorize, speak, fit, mix -> per 
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from clearspot.consent.scope import uses_of
 from clearspot.consent.spot_approval import load_spot_approval
 from clearspot.disclosure import rate_for
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
-from clearspot.gate.evidence import Evidence, Expected, gather
+from clearspot.gate.evidence import Certificate, Evidence, Expected, gather
 from clearspot.gate.requirements import Requirements, require_consent
 from clearspot.gate.rules import Finding, judge
 from clearspot.hashing import sha256_file
@@ -32,7 +33,7 @@ from clearspot.provenance.tags import AIGC, Tags, aigc_label
 from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages import captions
 from clearspot.stages.align import TimedScript, align
-from clearspot.stages.disclose import Candidate, Papers, disclose, disclose_captions
+from clearspot.stages.disclose import Candidate, Papers, disclose
 from clearspot.stages.fit import Plan, Slot, Spoken, fit, rates_needed
 from clearspot.stages.mix import mix
 from clearspot.stages.speak import Clip, speak
@@ -50,7 +51,6 @@ class Made:
 
     profile_id: str
     candidate: Candidate
-    captions: tuple[Path, ...]
     expected: Expected
     grant: Grant
     clearance: Mapping[str, object]
@@ -200,18 +200,16 @@ def disclose_programme(
             system="Clearspot",
             version=__version__,
             clearance=clearance,
-            watermark=job.studio.watermarker().version,
-            training_allowed=grant.training_allowed,
+            training=grant.training,
         ),
         recording=job.spot.recording,
         keys=job.keys,
         trust=job.trust,
+        captions=captions.texts(timeline),
     )
     with telling(job.tell, locale, "disclose", profile_id):
         name = job.name(locale, profile_id)
         candidate = job.studio.work(lambda: disclose(programme, profile, papers, folder, name))
-        texts = {".srt": captions.srt(timeline), ".vtt": captions.vtt(timeline)}
-        subtitles = disclose_captions(texts, papers, folder, name)
     expected = Expected(
         translation=translation,
         timeline=timeline,
@@ -223,7 +221,7 @@ def disclose_programme(
         grant=grant,
         requirements=_asked(job, locale),
     )
-    return Made(profile_id, candidate, subtitles, expected, grant, clearance)
+    return Made(profile_id, candidate, expected, grant, clearance)
 
 
 def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, tuple[Finding, ...]]:
@@ -247,6 +245,7 @@ def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, 
             expected=replace(made.expected, translation=translation),
             consent=_consent_now(job, locale),
             script=_script_now(job, timed, approvals),
+            certificate=Certificate(job.keys.ends, job.keys.days_left(dt.datetime.now(dt.UTC)), job.keys.renewal),
         )
         findings = judge(evidence)
         if any(finding.verdict == "fail" for finding in findings):
@@ -265,7 +264,8 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
             path = publish.publish(job, made, voice, evidence, findings)
             return Outcome(locale, made.profile_id, path, evidence.essence_sha256, findings)
         stage.end = "refused"
-        made.candidate.path.unlink(missing_ok=True)
+        for path in made.candidate.files:
+            path.unlink(missing_ok=True)
         told = "; ".join(
             f"{finding.rule}: {finding.measured}, required {finding.required}"
             + (f" ({finding.detail})" if finding.detail else "")
@@ -415,6 +415,7 @@ def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Gr
         "locale": translation.locale,
         "markets": list(job.spot.order.locales[translation.locale].markets),
         "policies": list(asked.policies),
+        "tags": sorted(asked.tags),
         "watermark": "needed" if asked.severity_of("watermark-detected") == "fail" else "not needed",
         "script_sha256": job.spot.script.digest,
         "translation_sha256": publish.translation_sha256(translation),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clearspot.errors import BadInput
 from clearspot.yamlfile import Strict, load_model
@@ -27,13 +28,35 @@ class RevocationSource(Strict):
     grace_s: int = Field(default=86_400, ge=1, le=30 * 86_400)
 
 
+class Signing(Strict):
+    """Who signs manifests. By default the project's own key of ``clearspot keys init``.
+
+    ``command`` is a program and its arguments, run without a shell: it reads what it signs from its input and writes an
+    ES256 signature, so that the key stays where it is (a token, a key service). ``chain`` is then the PEM file of its
+    certificate and those between it and the anchor. ``timeout_s`` is how long one signature may take. ``tsa_url`` names
+    a time-stamp authority (RFC 3161); where it is named, nothing leaves without its stamp.
+    """
+
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    chain: str = ""
+    timeout_s: float = Field(default=30, gt=0, le=600)
+    tsa_url: str = Field(default="", pattern=r"^(https?://[^\s/]+\S*)?$")
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if bool(self.command) != bool(self.chain):
+            lacking = "chain" if self.command else "command"
+            raise ValueError(f"{lacking}: is missing; command and chain go together")
+        return self
+
+
 class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
     ``provider`` is who answers for the files, written into tags and manifest, and who must be a voice's licensee or
     act for one; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
-    (empty: ``.clearspot/audit``; machines that share voices share one); ``offline`` forbids fetching weights;
-    ``workers`` is how many engine calls run side by side (0: one a core).
+    (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs manifests;
+    ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a core).
     """
 
     provider: str = "Clearspot user"
@@ -41,6 +64,7 @@ class Settings(Strict):
     models_dir: str = ""
     audit_dir: str = ""
     revocation_list: RevocationSource | None = None
+    signing: Signing = Signing()
     offline: bool = False
     workers: int = Field(default=0, ge=0, le=256)
 

@@ -22,7 +22,7 @@ from clearspot.gate.evidence import Evidence, HeardClip
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.job import Job
-from clearspot.provenance.manifest import BESIDE, SIDECAR, sidecar
+from clearspot.provenance.manifest import BESIDE, SIDECAR
 from clearspot.stages.translate import Translation
 
 if TYPE_CHECKING:
@@ -32,15 +32,23 @@ REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
 RUN_FILE = "run.json"
 """Beside the report: what the last run was asked for, and what came of it."""
 
+MEDIA, CAPTIONS = tuple(f".{extension}" for extension in CODECS), (".srt", ".vtt")
 PUBLISHED = (
-    *(f".{ending}" for ending in CODECS), receipt.ENDING, ".srt", ".vtt",
-    *(f"{ending}{SIDECAR}" for ending in BESIDE),
-)  # fmt: skip
-"""The endings of everything that an export leaves; media first."""
+    *MEDIA,
+    *(ending + SIDECAR for ending in MEDIA if ending in BESIDE),
+    receipt.ENDING,
+    *CAPTIONS,
+    *(ending + SIDECAR for ending in CAPTIONS),
+)
+"""The endings of everything that an export leaves; media first, manifests after what they are of."""
 
 
 def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tuple[Finding, ...]) -> Path:
-    """Move a passed deliverable into place; the log, receipt and captions first, so media never stands there alone.
+    """Move a passed deliverable into place; what proves a file always before the file itself.
+
+    First the log and the receipt; then renames alone: captions after their manifests, the sound last, after its own.
+    Whenever the machine dies, what stands there under a final name has its proof beside it or proves nothing; and where
+    the log cannot be written, what an earlier run left is not touched.
 
     Returns:
         The deliverable's final path.
@@ -51,23 +59,20 @@ def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tu
     """
     locale = made.expected.translation.locale
     stem = job.folder(locale) / job.name(locale, made.profile_id)
-    target = stem.with_name(stem.name + made.candidate.path.suffix)
+    target = stem.with_name(made.candidate.path.name)
     body = _receipt_body(job, made, voice, evidence, findings)
     try:
-        with made.candidate.path.open("rb+") as file:
-            os.fsync(file.fileno())
+        for path in made.candidate.files:
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
     except OSError as error:
         raise MachineFault(f"cannot be stored: {error.strerror}.", where=str(target)) from error
-    beside = [*made.captions, *map(sidecar, made.captions)]
-    if sidecar(made.candidate.path).is_file():
-        beside.append(sidecar(made.candidate.path))
-    for path in beside:
-        write_atomically(stem.with_name(path.name), path.read_bytes())
     body["audit"] = release(voice, made.grant, job.authority, _exported(target, body)).anchor
     write_atomically(_beside(stem, receipt.ENDING), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
         _beside(stem, REFUSAL).unlink(missing_ok=True)
-        os.replace(made.candidate.path, target)
+        for path in made.candidate.files:
+            os.replace(path, stem.with_name(path.name))
     except OSError as error:
         raise MachineFault(f"cannot be moved into place: {error.strerror}.", where=str(target)) from error
     return target
@@ -183,6 +188,7 @@ def _receipt_body(
         "about": about(job, expected.translation.locale, made.profile_id),
         "essence_sha256": evidence.essence_sha256,
         "file_sha256": sha256_file(made.candidate.path),
+        "beside": {path.name: sha256_file(path) for path in made.candidate.files[:-1]},
         "clearance": dict(made.clearance),
         "inputs": {
             **job.inputs,
@@ -220,7 +226,8 @@ def _receipt_body(
         "provenance": {
             "manifest": evidence.manifest.state,
             "signer": evidence.manifest.signer,
-            "trusted_time": bool(evidence.manifest.signed_at),
+            "signed_at": evidence.manifest.signed_at,
+            "trusted_time": evidence.manifest.trusted_time,
         },
         "times": {"started": job.started.isoformat(timespec="seconds"), "exported": _now()},
         "clearspot": __version__,

@@ -79,7 +79,7 @@ def test_the_receipt_names_every_input_and_every_rule(demo_run: DemoRun) -> None
     assert {finding["rule"] for finding in receipt["findings"]} == {
         "consent-valid", "script-approved", "translation-approved", "disclosure-heard", "disclosure-clear",
         "disclosure-placed", "lines-heard", "loudness", "true-peak", "duration", "watermark-detected",
-        "tags-present", "manifest-trusted",
+        "tags-present", "manifest-trusted", "certificate-lasts",
     }  # fmt: skip
     assert receipt["consent"]["record"] == "house-2026-11"
     assert receipt["engines"]["speech"]["weights"]["model"].startswith("6e742170")

@@ -23,7 +23,7 @@ from clearspot.consent.grant import Grant
 from clearspot.disclosure import DisclosureAsked
 from clearspot.errors import Refused
 from clearspot.gate import rules
-from clearspot.gate.evidence import Evidence, Expected, HeardClip
+from clearspot.gate.evidence import Certificate, Evidence, Expected, HeardClip
 from clearspot.gate.levels import ClipLevel
 from clearspot.gate.requirements import add_up
 from clearspot.gate.rules import RULES, Finding, judge
@@ -98,7 +98,12 @@ def passing() -> Evidence:
         manifest=ManifestFacts("Trusted", (), "signer", "", "Clearspot 1", (), {"essence_sha256": ESSENCE}),
         consent=grant(),
         script={"by": "Ana", "worst_line": "worst 0.02, hook"},
+        certificate=lasting(365),
     )
+
+
+def lasting(days: int) -> Certificate:
+    return Certificate(dt.datetime(2027, 11, 22, tzinfo=dt.UTC), days, "Renew it.")
 
 
 Change = Callable[[Evidence], Evidence]
@@ -281,6 +286,16 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "another provider": (with_tag("Provider", "Somebody"), "missing or different: Provider"),
         "another id": (with_tag("UniqueId", "other"), "missing or different: UniqueId"),
         "empty comment": (with_tag("Comment", ""), "missing or different: Comment"),
+        "a label asked for that was never given": (requiring(tags=frozenset({"AIGC"})), "missing or different: AIGC"),
+        "the same, and somebody's is there": (
+            both(requiring(tags=frozenset({"AIGC"})), with_tag("AIGC", "{}")), "missing or different: AIGC",
+        ),
+        "a label given that is not in the file": (
+            expecting(tags=replace(SAID, aigc="{}")), "missing or different: AIGC",
+        ),
+        "another's label": (
+            both(expecting(tags=replace(SAID, aigc="{}")), with_tag("AIGC", "[]")), "missing or different: AIGC",
+        ),
     },
     "manifest-trusted": {
         "none": (manifest(state="None", problems=("no JUMBF data found",), clearance={}), "no JUMBF data found"),
@@ -289,6 +304,10 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "of other bytes": (manifest(clearance={"essence_sha256": "f" * 64}), "it names another essence"),
         "of no bytes": (manifest(clearance={}), "it names another essence"),
         "bytes changed since": (having(essence_sha256="f" * 64), "it names another essence"),
+    },
+    "certificate-lasts": {
+        "ended": (having(certificate=lasting(-1)), ""),
+        "nobody looked": (having(certificate=Refused("was not asked for.")), "was not asked for."),
     },
 }  # fmt: skip
 
@@ -317,6 +336,7 @@ PASSING: dict[str, dict[str, Change]] = {
     "true-peak": {"at the limit": having(loudness=Loudness(-23.0, -1.0))},
     "duration": {"a codec frame more": having(duration_s=12.024), "less": having(duration_s=11.976)},
     "tags-present": {"others too": with_tag("Encoder", "x")},
+    "certificate-lasts": {"just long enough": having(certificate=lasting(30))},
 }
 
 NAMES = tuple(FAILING)
@@ -334,6 +354,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "watermark-detected": ("confidence 0.70", "at least 0.5"),
     "tags-present": ("9 of 9", "all 9"),
     "manifest-trusted": ("Trusted", "Trusted"),
+    "certificate-lasts": ("365 days, until 2027-11-22", "valid, at least 30 days"),
 }
 
 
@@ -392,6 +413,13 @@ def test_one_failure_stops_no_other_rule(evidence: Evidence, rule: str) -> None:
     found = judge(change(evidence))
     assert tuple(each.rule for each in found) == NAMES
     assert {each.rule for each in found if each.verdict == "fail"} == {rule}
+
+
+@pytest.mark.parametrize("days", [0, 1, 29])
+def test_a_certificate_that_ends_soon_warns_and_says_what_to_do(evidence: Evidence, days: int) -> None:
+    found = finding(replace(evidence, certificate=lasting(days)), "certificate-lasts")
+    assert (found.verdict, found.detail) == ("warn", "it ends soon: Renew it.")
+    assert found.measured == f"{days} days, until 2027-11-22"
 
 
 def test_everything_wrong_at_once_fails_everywhere(evidence: Evidence) -> None:

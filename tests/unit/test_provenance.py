@@ -43,6 +43,7 @@ from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
 from clearspot.signing import key_id
 from clearspot.stages.disclose import Candidate, Papers, disclose
 from tests.conftest import FakeRecogniser, FakeWatermarker, run_ffmpeg, tone
+from tests.unit.tag_scenes import riff_chunks
 
 NOW = dt.datetime.now(dt.UTC)
 PROFILES = {"wav": "broadcast-eu", "mp3": "podcast", "m4a": "stream", "flac": "archive"}
@@ -361,7 +362,7 @@ def test_a_player_finds_title_and_comment(made: dict[str, Candidate], ending: st
     assert found["digitalsourcetype"] == COMPOSITE_SYNTHETIC
 
 
-@pytest.mark.parametrize("name", ["song.wma", "song.aiff", "song", "song.WAV.txt"])
+@pytest.mark.parametrize("name", ["song.aac", "song.webm", "song", "song.WAV.txt"])
 def test_another_format_gets_no_tags(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInput, match="no tags are known for this format"):
         tags.write(tmp_path / name, SAID)
@@ -386,7 +387,7 @@ def test_what_is_not_audio_has_no_tags(tmp_path: Path, ending: str, content: byt
 def test_its_own_house_trusts_it(candidate: Candidate, own: House) -> None:
     facts = manifest.read(candidate.path, own.trust)
     assert (facts.state, facts.problems) == ("Trusted", ())
-    assert facts.actions == ("c2pa.opened", "c2pa.translated", "c2pa.edited")
+    assert facts.actions == ("c2pa.opened", "c2pa.translated", "c2pa.edited", "c2pa.watermarked.bound")
     assert facts.signer == "Clearspot development signer"
     assert facts.claim_generator == "Clearspot 0.1.0"
     assert facts.signed_at == ""
@@ -506,7 +507,7 @@ def test_keys_that_do_not_fit_each_other_do_not_sign(
     assert not (tmp_path / "signed.wav").exists()
 
 
-@pytest.mark.parametrize("name", ["file.txt", "file.wma", "file", "file.wav.bak"])
+@pytest.mark.parametrize("name", ["file.txt", "file.webm", "file", "file.wav.bak", "file.ogg.c2pa"])
 def test_a_format_without_manifests_is_bad_input(tmp_path: Path, own: House, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(BadInput, match="not a format with a manifest"):
@@ -689,6 +690,36 @@ def test_tags_of_another_deliverable_are_told_apart(own: House, recording: Path,
     found = {finding.rule: finding for finding in verify(made.path, own.trust, NOTHING_KNOWN).findings}
     assert found["manifest-trusted"].verdict == "pass"
     assert (found["tags-present"].verdict, found["tags-present"].detail) == ("fail", "another file's tags")
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "without its label"])
+def test_a_label_that_the_manifest_names_has_to_be_there(
+    own: House, recording: Path, tmp_path: Path, ending: str, labelled: bool
+) -> None:
+    """China's, asked for by a market when it left."""
+    asked = {**CLEARANCE, "tags": ["AIGC", "Title"]}
+    said = replace(SAID, aigc=tags.aigc_label(SAID.provider, SAID.unique_id)) if labelled else SAID
+    papers = Papers(said, Claim("T", "en-US", "es-ES", "P", "C", "1", asked), recording, own.keys, own.trust)
+    made = disclose(programme(), load_profile(own.project, PROFILES[ending]), papers, tmp_path, "labelled")
+    (finding,) = [each for each in verify(made.path, own.trust, NOTHING_KNOWN).findings if each.rule == "tags-present"]
+    wanted = ("pass", "10 of 10 tags", "") if labelled else ("fail", "9 of 10 tags", "missing: AIGC")
+    assert (finding.verdict, finding.measured, finding.detail) == wanted
+
+
+@pytest.mark.parametrize("wrong", [7, "AIGC", None, {"AIGC": 1}, [7, None, ["AIGC"]]])
+def test_a_manifest_that_asks_for_nonsense_asks_for_the_nine(
+    own: House, recording: Path, tmp_path: Path, wrong: Any
+) -> None:
+    asked = {**CLEARANCE, "tags": wrong}
+    papers = Papers(SAID, Claim("T", "en-US", "es-ES", "P", "C", "1", asked), recording, own.keys, own.trust)
+    made = disclose(programme(), load_profile(own.project, "podcast"), papers, tmp_path, "odd")
+    assert verdicts(made.path, own.trust)["tags-present"] == "pass"
+
+
+def test_a_signed_wav_keeps_every_chunk(made: dict[str, Candidate]) -> None:
+    kinds = [name for name, _ in riff_chunks(made["wav"].path.read_bytes())]
+    assert kinds == [b"fmt ", b"bext", b"iXML", b"LIST", b"data", b"id3 ", b"C2PA"]
 
 
 def test_a_stranger_does_not_verify_it_and_is_told_why(candidate: Candidate, stranger: House) -> None:

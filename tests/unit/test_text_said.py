@@ -19,6 +19,10 @@ SAME = [
     ("it-IT", "in piccoli lotti, a mano.", "in piccoli lotti amano"),
     ("pt-BR", "economize 30% em lumencoffee.com.", "economize 30 % em lumencofí .com."),
     ("pt-BR", "Oferta válida até 30 de junho.", "oferta válida até trinta de junho"),
+    ("es-ES", "Llévate tres plantas y paga dos.", "Llévate tres plantas y pagados."),
+    ("it-IT", "Da lunedì a giovedì.", "Dall 'une di a giovedì."),
+    ("pt-BR", "Oferta válida até 31 de março.", "oferta válida até 30 e um de março."),
+    ("pt-BR", "A partir de 25 euros por viagem.", "a partir de 20 e 5 euros por viagem"),
 ]
 
 DIFFERENT = [
@@ -33,6 +37,10 @@ DIFFERENT = [
     ("it-IT", "Offerta valida fino al 30 giugno.", "Offerta valida fino al 30 luglio.", "giugno"),
     ("pt-BR", "da Lumen Coffee para você", "da Luna Tea para você", "the name 'Lumen Coffee'"),
     ("en-US", "Terms apply.", "", "was not said"),
+    ("es-ES", "Llévate tres plantas y paga dos.", "Llévate tres plantas y paga doce.", "heard 3, 12"),
+    ("it-IT", "Da lunedì a giovedì.", "Da martedì a giovedì.", "approved lunedì, giovedì, heard martedì, giovedì"),
+    ("pt-BR", "Oferta válida até 31 de março.", "oferta válida até 30 de março.", "heard 30, março"),
+    ("pt-BR", "A partir de 25 euros por viagem.", "a partir de 20 e 6 euros por viagem", "25 euro"),
 ]
 
 

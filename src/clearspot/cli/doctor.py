@@ -21,12 +21,16 @@ FREE_BYTES = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; ``mend`` is the command or step that helps where it is not right."""
+    """One thing that was looked at; ``mend`` is the command or step that helps where it is not right.
+
+    ``soon`` is what is right today and will not be for long.
+    """
 
     name: str
     ok: bool
     found: str
     mend: str = ""
+    soon: bool = False
 
 
 def doctor(
@@ -48,7 +52,8 @@ def doctor(
         typer.echo(json.dumps({"checks": [asdict(check) for check in checks]}))
     else:
         for check in checks:
-            mark, mend = ("ok", "") if check.ok else ("MISSING", f"  ->  {check.mend}")
+            mark = "MISSING" if not check.ok else "SOON" if check.soon else "ok"
+            mend = "" if mark == "ok" else f"  ->  {check.mend}"
             typer.echo(f"{mark:8} {check.name:16} {check.found}{mend}")
     return 0 if all(check.ok for check in checks) else MachineFault.exit_code
 
@@ -98,10 +103,12 @@ def _models(project: Project) -> list[Check]:
 def _keys(project: Project) -> list[Check]:
     import datetime as dt
 
-    from clearspot.provenance.keys import load_signing_keys
+    from clearspot.provenance.keys import WARN_DAYS, signing_keys_of
 
-    keys = load_signing_keys(project.keys_dir, dt.datetime.now(dt.UTC))
-    return [Check("keys", True, f"valid until {keys.certificate.not_valid_after_utc:%Y-%m-%d}")]
+    now = dt.datetime.now(dt.UTC)
+    keys = signing_keys_of(project, now)
+    soon = keys.days_left(now) < WARN_DAYS
+    return [Check("keys", True, f"valid until {keys.ends:%Y-%m-%d}", keys.renewal if soon else "", soon)]
 
 
 def _audit(project: Project) -> list[Check]:

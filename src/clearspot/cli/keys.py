@@ -25,7 +25,14 @@ def init(
 
     project = find_project()
     now = dt.datetime.now(dt.UTC)
-    made = create_keys(project.keys_dir, project.own_trust_dir, project.settings.provider, now, renew=renew)
+    made = create_keys(
+        project.keys_dir,
+        project.own_trust_dir,
+        project.settings.provider,
+        now,
+        renew=renew,
+        signing=project.settings.signing,
+    )
     if writing_authority(project).log.begin():
         typer.echo(f"audit log:     {project.audit_dir} (begun; back it up)")
         if not made:
@@ -36,7 +43,10 @@ def init(
     typer.echo(f"private keys:  {project.keys_dir} (never share or commit them)")
     typer.echo(f"trust anchors: {project.own_trust_dir} (copy them to whoever verifies)")
     typer.echo(f"consent key:   {project.keys_dir / CONSENT_PUBLIC} (`clearspot keys trust` says for which voices)")
-    typer.echo("This is a development certificate chain: it proves what this machine made, not who you are.")
+    if project.settings.signing.command:
+        typer.echo("Manifests are signed by the command in configs/clearspot.yaml; put its root into configs/trust/.")
+    else:
+        typer.echo("This is a development certificate chain: it proves what this machine made, not who you are.")
 
 
 @app.command("show")
@@ -44,13 +54,19 @@ def show() -> None:
     """Show what would sign, and until when; and whose consent counts for which voices."""
     from clearspot.consent.trust import load_consent_keys
     from clearspot.project import find_project
-    from clearspot.provenance.keys import load_signing_keys
+    from clearspot.provenance.keys import WARN_DAYS, signing_keys_of
     from clearspot.signing import key_id
 
     project = find_project()
-    keys = load_signing_keys(project.keys_dir, dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    keys = signing_keys_of(project, now)
     typer.echo(f"certificate:  {keys.certificate.subject.rfc4514_string()}")
-    typer.echo(f"valid until:  {keys.certificate.not_valid_after_utc:%Y-%m-%d}")
+    if keys.command:
+        typer.echo(f"signed by:    the command {keys.command[0]}")
+    left = keys.days_left(now)
+    soon = f" (in {left} days: {keys.renewal})" if left < WARN_DAYS else ""
+    typer.echo(f"valid until:  {keys.ends:%Y-%m-%d}{soon}")
+    typer.echo(f"time stamps:  {keys.tsa_url or 'none: signatures carry no trusted time'}")
     typer.echo(f"receipt key:  {key_id(keys.receipt_key.public_key())} (signs the audit log too)")
     for name, key in load_consent_keys(project.trust_dirs).keys.items():
         state = f"revoked {key.revoked}" if key.revoked else f"until {key.until}" if key.until else "no end"

@@ -28,7 +28,10 @@ Step = Literal["prepare", "speak", "export"]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to speak with one voice in one locale. Made by ``authorize`` alone; engines take nothing else."""
+    """Leave to speak with one voice in one locale. Made by ``authorize`` alone; engines take nothing else.
+
+    ``training`` is whether models may be trained on the voice: manifests say so where not.
+    """
 
     voice: str
     engine: str
@@ -36,7 +39,7 @@ class Grant:
     record_sha256: str
     voice_sha256: str
     basis: str
-    training_allowed: bool
+    training: bool
     signed_by: tuple[str, ...]
     uses: tuple[Use, ...]
     at: dt.datetime
@@ -107,7 +110,7 @@ def authorize(
         record_sha256=voice.record.digest,
         voice_sha256=voice.record.voice_sha256,
         basis=voice.record.basis,
-        training_allowed=voice.record.derivatives.training,
+        training=voice.record.derivatives.training,
         signed_by=signed_by,
         uses=uses,
         at=now,

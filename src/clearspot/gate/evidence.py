@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,11 +53,21 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """How long the signer's certificate lasts: until when, whole days from now, and what to do about it."""
+
+    ends: dt.datetime
+    days_left: int
+    renewal: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a deliverable turned out to be.
 
     ``watermark`` is how surely it was found (0 to 1), ``watermark_from`` from where on it counts. ``consent`` is the
-    grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not.
+    grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not; ``certificate`` is the
+    signer's.
     """
 
     expected: Expected
@@ -70,6 +81,7 @@ class Evidence:
     manifest: manifest.ManifestFacts
     consent: Grant | Refused = NOT_ASKED
     script: Mapping[str, str] | Refused = NOT_ASKED
+    certificate: Certificate | Refused = NOT_ASKED
 
     @property
     def disclosures(self) -> tuple[HeardClip, ...]:

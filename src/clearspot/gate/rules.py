@@ -11,6 +11,7 @@ from typing import Literal
 from clearspot.disclosure import characters_per_minute, within
 from clearspot.errors import Refused
 from clearspot.gate.evidence import Evidence, HeardClip
+from clearspot.provenance.keys import WARN_DAYS
 from clearspot.provenance.manifest import TRUSTED
 
 Verdict = Literal["pass", "fail", "warn"]
@@ -161,9 +162,10 @@ def watermark_detected(evidence: Evidence) -> Finding:
 
 
 def tags_present(evidence: Evidence) -> Finding:
-    """Every tag is in the file with the value it was given."""
-    wanted = evidence.expected.tags.as_pairs()
-    wrong = [name for name, text in wanted.items() if evidence.tags.get(name) != text]
+    """Every tag is in the file with the value it was given, and every one that a market asks for is among them."""
+    given = evidence.expected.tags.as_pairs()
+    wanted = [*given, *sorted(evidence.expected.requirements.tags - given.keys())]
+    wrong = [name for name in wanted if name not in given or evidence.tags.get(name) != given[name]]
     measured = f"{len(wanted) - len(wrong)} of {len(wanted)}"
     detail = f"missing or different: {', '.join(wrong)}" if wrong else ""
     return _finding("tags-present", not wrong, measured, f"all {len(wanted)}", detail)
@@ -175,6 +177,17 @@ def manifest_trusted(evidence: Evidence) -> Finding:
     same_bytes = facts.clearance.get("essence_sha256") == evidence.essence_sha256
     detail = "; ".join(facts.problems) or ("" if same_bytes else "it names another essence")
     return _finding("manifest-trusted", facts.state == TRUSTED and same_bytes, facts.state, TRUSTED, detail)
+
+
+def certificate_lasts(evidence: Evidence) -> Finding:
+    """The signer's certificate is valid, and has time left: after its last day nothing can be signed."""
+    found = evidence.certificate
+    if isinstance(found, Refused):
+        return _finding("certificate-lasts", False, "unknown", "valid", str(found))
+    measured, required = f"{found.days_left} days, until {found.ends:%Y-%m-%d}", f"valid, at least {WARN_DAYS} days"
+    if 0 <= found.days_left < WARN_DAYS:
+        return Finding("certificate-lasts", "warn", measured, required, f"it ends soon: {found.renewal}")
+    return _finding("certificate-lasts", found.days_left >= WARN_DAYS, measured, required)
 
 
 RULES: tuple[Rule, ...] = (
@@ -191,6 +204,7 @@ RULES: tuple[Rule, ...] = (
     watermark_detected,
     tags_present,
     manifest_trusted,
+    certificate_lasts,
 )
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, ClearspotError
 from clearspot.gate.hearing import Ears, listen, sound_of
+from clearspot.gate.reading import shown
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file
 from clearspot.media.audio import essence_sha256
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
+from clearspot.stages import captions
 
 RULE = "consent-stands"
 PROOF = {
@@ -23,16 +24,9 @@ PROOF = {
     "tags": "tags-present",
     "spoken disclosure": "disclosure-heard",
     "watermark": "watermark-detected",
+    "shown disclosure": "disclosure-shown",
 }
-"""The four ways to say that a voice is synthetic, and the rule that finds each."""
-
-CAPTIONS = {".srt", ".vtt"}
-CAPTION_PROOF = {"manifest": "manifest-trusted", "first cue": "disclosure-shown"}
-"""Captions are read, not heard: what of the four they can hold."""
-
-MAX_CAPTION_BYTES = 1_000_000
-
-TAG_NAMES = tuple(tags.Tags("", "", "", "", "", "", "", "", "").as_pairs())
+"""The ways to say that a voice is synthetic, and the rule that finds each; the last is that of captions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +45,38 @@ class Verification:
     def proof(self) -> dict[str, bool]:
         """Each way in which a file discloses that its voice is synthetic, and whether it still does."""
         verdicts = {finding.rule: finding.verdict for finding in self.findings}
-        rules = CAPTION_PROOF if self.path.suffix.lower() in CAPTIONS else PROOF
-        return {what: verdicts.get(rule) == "pass" for what, rule in rules.items()}
+        return {what: verdicts[rule] == "pass" for what, rule in PROOF.items() if rule in verdicts}
 
 
 def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool = False) -> Verification:
-    """Check a deliverable's manifest, essence, tags, consent and receipt; listen to it, or read its captions.
+    """Check a deliverable's manifest, essence, tags, consent and receipt; listen to it. Captions are read instead.
 
     Args:
-        path: The deliverable, or a copy of it.
+        path: The deliverable, its captions, or a copy of either.
         trust: Whose signatures count.
         known: What is known here of exports and revocations.
         ears: Who listens to it.
         strict: The receipt must be there.
 
     Raises:
-        BadInput: There is no such file, or it is no audio of a kind that carries manifests.
+        BadInput: There is no such file, or it is of no kind that has manifests.
     """
     if not path.is_file():
         raise BadInput("there is no such file.", where=str(path))
     facts = manifest.read(path, trust)
-    if path.suffix.lower() in CAPTIONS:
-        return Verification(path, (_manifest(facts), _shown(path, facts), _consent("", facts, known)), facts)
-    essence = _essence_of(path)
     clearance = facts.clearance if facts.state == manifest.TRUSTED else {}
-    findings = [
-        _manifest(facts),
-        _essence(essence, facts),
-        _disclosed(facts, tags.read(path)),
-        _consent(essence, facts, known),
-        *listen(sound_of(path), clearance, ears),
-    ]
+    if path.suffix.lower() in captions.FORMATS:
+        # What they belong to is known by their manifest alone, and their own bytes are bound by it.
+        essence: str | ClearspotError = str(clearance.get("essence_sha256", ""))
+        own = [shown(path, clearance, ears.wordings)]
+    else:
+        essence = _essence_of(path)
+        own = [
+            _essence(essence, facts),
+            _disclosed(facts, tags.read(path)),
+            *listen(sound_of(path), clearance, ears),
+        ]
+    findings = [_manifest(facts), *own, _consent(essence, facts, known)]
     receipt_path = path.with_name(path.stem + ENDING)
     if strict or receipt_path.is_file():
         findings.append(_receipt(path, receipt_path, trust))
@@ -94,20 +89,6 @@ def _manifest(facts: manifest.ManifestFacts) -> Finding:
     if facts.state == "Valid" and not detail:
         detail = "intact, but its signer is not one this project trusts"
     return Finding("manifest-trusted", _verdict(passed), facts.state, manifest.TRUSTED, detail)
-
-
-def _shown(path: Path, facts: manifest.ManifestFacts) -> Finding:
-    """Whether captions show the disclosure that their manifest names, in their first cue."""
-    disclosure = facts.clearance.get("disclosure")
-    named = " ".join(str(disclosure.get("text", "")).split()) if isinstance(disclosure, dict) else ""
-    try:
-        text = html.unescape(path.read_bytes()[:MAX_CAPTION_BYTES].decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    first = next((cue for cue in text.replace("\r\n", "\n").split("\n\n") if "-->" in cue), "")
-    shown = " ".join(first.partition("-->")[2].partition("\n")[2].split())
-    passed = bool(named) and shown == named
-    return Finding("disclosure-shown", _verdict(passed), shown or "nothing", named or "named", "")
 
 
 def _essence_of(path: Path) -> str | ClearspotError:
@@ -150,11 +131,14 @@ def _essence(essence: str | ClearspotError, facts: manifest.ManifestFacts) -> Fi
 
 
 def _disclosed(facts: manifest.ManifestFacts, found: dict[str, str]) -> Finding:
-    missing = [name for name in TAG_NAMES if not found.get(name)]
+    asked = facts.clearance.get("tags")
+    more = [name for name in tags.NAMES if isinstance(asked, list) and name in asked and name not in tags.ALWAYS]
+    wanted = [*tags.ALWAYS, *more]
+    missing = [name for name in wanted if not found.get(name)]
     unique = facts.clearance.get("unique_id")
     same = bool(unique) and found.get("UniqueId") == unique
     detail = f"missing: {', '.join(missing)}" if missing else "" if same else "another file's tags"
-    measured = f"{len(TAG_NAMES) - len(missing)} of {len(TAG_NAMES)} tags"
+    measured = f"{len(wanted) - len(missing)} of {len(wanted)} tags"
     return Finding("tags-present", _verdict(not missing and same), measured, "all, of this file", detail)
 
 
@@ -166,9 +150,15 @@ def _receipt(path: Path, receipt_path: Path, trust: Trust) -> Finding:
     except BadInput as error:
         return Finding("receipt", "fail", "unreadable", "signed, of this file", str(error))
     problem = check_receipt(receipt, trust.receipt_keys)
-    if not problem and receipt["receipt"].get("file_sha256") != sha256_file(path):
+    if not problem and sha256_file(path) not in _receipted(receipt["receipt"]):
         problem = "is of other bytes than this file's"
     return Finding("receipt", _verdict(not problem), "false" if problem else "signed", "signed, of this file", problem)
+
+
+def _receipted(body: dict[str, Any]) -> set[object]:
+    """The digests of the files that a receipt is for: the deliverable, and what lies beside it."""
+    beside = body.get("beside")
+    return {body.get("file_sha256"), *(beside.values() if isinstance(beside, dict) else ())}
 
 
 def _verdict(passed: bool) -> Literal["pass", "fail"]:

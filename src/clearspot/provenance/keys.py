@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -19,11 +19,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import write_atomically
+from clearspot.project import Project, Signing
 from clearspot.signing import key_id
 
 SIGNING_KEY, SIGNING_CHAIN = "c2pa.key.pem", "c2pa.chain.pem"
 RECEIPT_KEY, CONSENT_KEY, CONSENT_PUBLIC = "receipt.key.pem", "consent.key.pem", "consent.pub.pem"
 PRIVATE_MODE = 0o600
+OWN_KEY = Signing()
+WARN_DAYS = 30
+"""So long before the certificate ends people are told, with every export."""
+
 DEVELOPMENT_DAYS = 3650
 """Without a trusted time-stamp, a file stops verifying when its signer's certificate ends: so not soon."""
 
@@ -38,18 +43,44 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """What signs deliverables (PEM chain and key for C2PA), and receipts and the audit log (Ed25519). Never printed."""
+    """What signs deliverables (PEM chain and key for C2PA), and receipts and the audit log (Ed25519). Never printed.
+
+    Where there is a ``command``, it signs deliverables, and ``key_pem`` is empty. ``tsa_url`` is where time stamps come
+    from, empty for none.
+    """
 
     chain_pem: str
     key_pem: str
     receipt_key: Ed25519PrivateKey
+    command: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    tsa_url: str = ""
 
     def __repr__(self) -> str:
         return "SigningKeys(...)"
 
     @property
     def certificate(self) -> x509.Certificate:
-        return x509.load_pem_x509_certificates(self.chain_pem.encode())[0]
+        return self.certificates[0]
+
+    @property
+    def certificates(self) -> list[x509.Certificate]:
+        """The signer's certificate, then those between it and the anchor."""
+        return x509.load_pem_x509_certificates(self.chain_pem.encode())
+
+    @property
+    def ends(self) -> dt.datetime:
+        """When the first certificate of the chain ends, and nothing is signed any more."""
+        return min(certificate.not_valid_after_utc for certificate in self.certificates)
+
+    @property
+    def renewal(self) -> str:
+        """What to do before they end."""
+        return "Put a new certificate into signing.chain." if self.command else "clearspot keys init --renew"
+
+    def days_left(self, now: dt.datetime) -> int:
+        """Whole days until they end; below ``WARN_DAYS`` somebody should be told."""
+        return (self.ends - now).days
 
 
 def load_trust(folders: tuple[Path, ...]) -> Trust:
@@ -86,39 +117,88 @@ def load_public_key(path: Path) -> Ed25519PublicKey:
         raise BadInput("is not an Ed25519 public key in PEM.", where=str(path)) from error
 
 
-def load_signing_keys(folder: Path, now: dt.datetime) -> SigningKeys:
+def signing_keys_of(project: Project, now: dt.datetime) -> SigningKeys:
+    """The keys that sign exports, as a project's settings name them.
+
+    Raises:
+        BadInput, Refused: As ``load_signing_keys``.
+    """
+    signing = project.settings.signing
+    if signing.chain:
+        signing = signing.model_copy(update={"chain": str(project.root / Path(signing.chain).expanduser())})
+    return load_signing_keys(project.keys_dir, now, signing)
+
+
+def load_signing_keys(folder: Path, now: dt.datetime, signing: Signing = OWN_KEY) -> SigningKeys:
     """The keys that sign exports.
+
+    Args:
+        folder: Where the project's private keys lie.
+        now: The certificates must be valid then.
+        signing: The project's settings: its own key, or a command and the chain of its certificate.
 
     Raises:
         BadInput: There are none yet, or they are not what they should be.
-        Refused: Others may read them, or the certificate is not valid now.
+        Refused: Others may read them, or a certificate is not valid now.
     """
     try:
-        chain_pem = (folder / SIGNING_CHAIN).read_text(encoding="ascii")
-        key_pem = _private(folder / SIGNING_KEY)
         receipt = serialization.load_pem_private_key(_private(folder / RECEIPT_KEY), password=None)
-        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
-        signing = serialization.load_pem_private_key(key_pem, password=None)
-        if signing.public_key() != leaf.public_key():
-            raise BadInput(
-                "the signing key is not that of the certificate.",
-                where=str(folder / SIGNING_KEY),
-                remedy="clearspot keys init --renew",
-            )
+        if not isinstance(receipt, Ed25519PrivateKey):
+            raise BadInput("is not an Ed25519 key.", where=str(folder / RECEIPT_KEY))
+        if signing.command:
+            keys = SigningKeys(_read_chain(Path(signing.chain)), "", receipt)
+        else:
+            keys = _own_keys(folder, receipt)
     except FileNotFoundError as error:
         raise BadInput("there are no signing keys yet.", where=str(folder), remedy="clearspot keys init") from error
     except (ValueError, TypeError, OSError) as error:
         raise BadInput("these signing keys cannot be read.", where=str(folder)) from error
-    if not isinstance(receipt, Ed25519PrivateKey):
-        raise BadInput("is not an Ed25519 key.", where=str(folder / RECEIPT_KEY))
-    if not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
-        raise Refused(
-            f"the signing certificate is valid from {leaf.not_valid_before_utc:%Y-%m-%d} to "
-            f"{leaf.not_valid_after_utc:%Y-%m-%d}, not now.",
-            where=str(folder / SIGNING_CHAIN),
+    keys = replace(keys, command=signing.command, timeout_s=signing.timeout_s, tsa_url=signing.tsa_url)
+    _require_valid(keys, now, signing.chain or str(folder / SIGNING_CHAIN))
+    return keys
+
+
+def _own_keys(folder: Path, receipt: Ed25519PrivateKey) -> SigningKeys:
+    chain_pem = (folder / SIGNING_CHAIN).read_text(encoding="ascii")
+    key_pem = _private(folder / SIGNING_KEY)
+    leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+    signing = serialization.load_pem_private_key(key_pem, password=None)
+    if signing.public_key() != leaf.public_key():
+        raise BadInput(
+            "the signing key is not that of the certificate.",
+            where=str(folder / SIGNING_KEY),
             remedy="clearspot keys init --renew",
         )
     return SigningKeys(chain_pem, key_pem.decode("ascii"), receipt)
+
+
+def _read_chain(path: Path) -> str:
+    """The chain of a key that lies elsewhere: its own certificate first."""
+    where = f"configs/clearspot.yaml: signing.chain: {path}"
+    try:
+        chain_pem = path.read_text(encoding="ascii")
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+    except (OSError, ValueError) as error:
+        raise BadInput("is not a file of certificates in PEM.", where=where) from error
+    public = leaf.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        raise BadInput(
+            "its first certificate is not of a P-256 key; manifests are signed with ES256.",
+            where=where,
+            remedy="Put the signer's own certificate first; its key must be of the curve P-256.",
+        )
+    return chain_pem
+
+
+def _require_valid(keys: SigningKeys, now: dt.datetime, where: str) -> None:
+    for certificate in keys.certificates:
+        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            raise Refused(
+                f"the signing certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
+                f"{certificate.not_valid_after_utc:%Y-%m-%d}, not now.",
+                where=where,
+                remedy=keys.renewal,
+            )
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
@@ -139,8 +219,16 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime, *, renew: bool) -> bool:
-    """Make what is missing of: a development certificate chain, a receipt key, a consent key.
+def create_keys(
+    keys_dir: Path,
+    trust_dir: Path,
+    provider: str,
+    now: dt.datetime,
+    *,
+    renew: bool,
+    signing: Signing = OWN_KEY,
+) -> bool:
+    """Make what is missing of: a development certificate chain (unless a command signs), a receipt key, a consent key.
 
     Public halves go to ``trust_dir``; that of the consent key stays beside it, since whose consent counts for which
     voice is decided by ``clearspot keys trust``. The authority's own private keys are never written down: renewing
@@ -161,7 +249,7 @@ def create_keys(keys_dir: Path, trust_dir: Path, provider: str, now: dt.datetime
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(keys_dir)) from error
     made = False
-    if renew or not {SIGNING_KEY, SIGNING_CHAIN} <= there:
+    if not signing.command and (renew or not {SIGNING_KEY, SIGNING_CHAIN} <= there):
         leaf_key, chain, root = _development_chain(provider, now)
         write_atomically(trust_dir / f"c2pa-development-{root.fingerprint(hashes.SHA256()).hex()[:16]}.pem", _pem(root))
         write_atomically(keys_dir / SIGNING_CHAIN, b"".join(_pem(certificate) for certificate in chain))

@@ -10,7 +10,7 @@ MAX_BLOCK_BYTES = 16 * 1024 * 1024
 """More than this is never held at once, whatever a file says of its own sizes."""
 
 MAX_XML_BYTES = 1024 * 1024
-MAX_READS, MAX_READ_BYTES = 200_000, 32 * 1024 * 1024
+MAX_READS, MAX_READ_BYTES = 20_000, 32 * 1024 * 1024
 """So much is read of one file before it is left alone: less than a second's work. Sound is passed over, not read."""
 
 MAX_PARTS = 65_536

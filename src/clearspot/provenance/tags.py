@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -55,14 +56,20 @@ class Tags:
     def as_pairs(self) -> dict[str, str]:
         """Every tag by the name it has in every format."""
         said = dict(zip(NAMES, asdict(self).values(), strict=True))
-        return said if self.aigc else {name: said[name] for name in ALWAYS}
+        return {name: text for name, text in said.items() if name not in self.unsaid}
+
+    @property
+    def unsaid(self) -> frozenset[str]:
+        """The names of tags that are not said, and that a file may not keep from before either."""
+        return frozenset() if self.aigc else frozenset({AIGC})
 
 
 def aigc_label(provider: str, unique_id: str) -> str:
     """China's implicit label of content that is generated for certain: a JSON object under the key ``AIGC``.
 
     Whoever exports the file made it and is the first to hand it on. The reserved codes are the producer's and the
-    propagator's own; we have none. Source: the fields as COMPLIANCE.md has them from summaries of GB 45438-2025.
+    propagator's own; we have none. Source: the fields of GB 45438-2025, from summaries (configs/policies/cn.yaml);
+    its text was not read.
     """
     label = {
         "Label": "1",
@@ -101,7 +108,8 @@ def write(path: Path, tags: Tags) -> None:
         except BaseException:
             Path(beside).unlink(missing_ok=True)
             raise
-    except (mutagen.MutagenError, OSError) as error:
+    # On what is no file of its format mutagen also lets errors out that are not its own.
+    except (mutagen.MutagenError, OSError, LookupError, ValueError, RecursionError, struct.error) as error:
         raise MachineFault(f"the tags cannot be written: {error}.", where=str(path)) from error
 
 

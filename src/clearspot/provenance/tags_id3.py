@@ -25,7 +25,7 @@ PLAIN = {3: 0, 4: FRAME_UNSYNCHRONISED | FRAME_LENGTH_STATED}
 
 def write(path: Path, tags: Tags) -> None:
     """Add our frames to the ID3v2 tag of an mp3, which gets one where it has none."""
-    id3 = _library()
+    id3 = _mutagens()
     try:
         file = id3.ID3(path)
     except id3.ID3NoHeaderError:
@@ -36,27 +36,29 @@ def write(path: Path, tags: Tags) -> None:
 
 def rendered(tags: Tags) -> bytes:
     """Our frames as an ID3v2.4 tag."""
-    file, said = _library().ID3(), io.BytesIO()
+    file, said = _mutagens().ID3(), io.BytesIO()
     _fill(file, tags)
     file.save(said, v1=0, padding=lambda _: 0)
     return said.getvalue()
 
 
-def _library() -> Any:
-    """Mutagen's ID3; its frames carry no types."""
-    from mutagen import id3
-
-    return id3
-
-
 def _fill(file: Any, tags: Tags) -> None:
-    frames = _library()
+    frames = _mutagens()
     file.add(frames.TIT2(encoding=3, text=tags.title))
     file.add(frames.TLAN(encoding=3, text=tags.language))
     file.add(frames.COMM(encoding=3, lang="eng", desc="", text=tags.comment))
     file.add(frames.TSSE(encoding=3, text=f"{tags.system} {tags.system_version}"))
+    for name in tags.unsaid:
+        file.delall(f"TXXX:{name}")
     for name, text in tags.as_pairs().items():
         file.add(frames.TXXX(encoding=3, desc=name, text=text))
+
+
+def _mutagens() -> Any:
+    """Mutagen's module; its classes carry no types."""
+    from mutagen import id3
+
+    return id3
 
 
 def skip(file: BinaryIO) -> None:

@@ -56,6 +56,8 @@ def write(path: Path, tags: Tags) -> None:
     file.tags["\xa9nam"] = [tags.title]
     file.tags["\xa9cmt"] = [tags.comment]
     file.tags["\xa9too"] = [f"{tags.system} {tags.system_version}"]
+    for name in tags.unsaid:
+        file.tags.pop(f"----:{FREEFORM}:{name}", None)
     for name, text in tags.as_pairs().items():
         file.tags[f"----:{FREEFORM}:{name}"] = [atoms.MP4FreeForm(text.encode(), atoms.AtomDataType.UTF8)]
     file.save()
@@ -130,15 +132,16 @@ def _put_xmp(path: Path, packet: bytes) -> None:
         try:
             found = list(boxes(file, 0, size_of(file)))
             old = [box for box in found if _is_xmp(file, box)]
-            file.seek(found[-1].start)
-            open_ended = take(file, 4) == bytes(4)
-        except (Unreadable, IndexError) as error:
+        except Unreadable as error:
             raise BadInput(f"cannot be tagged: {error}.", where=str(path)) from error
-        if open_ended:
-            raise BadInput("cannot be tagged: its last box has no size.", where=str(path))
+        file.seek(found[-1].start if found else 0)
+        if not any(file.read(4)):
+            raise BadInput("cannot be tagged: nothing may follow its last box.", where=str(path))
         for box in old:
             file.seek(box.start + 4)
             file.write(b"free")
+            file.seek(box.at)
+            file.write(bytes(box.end - box.at))
         file.seek(0, 2)
         file.write(struct.pack(">I4s", 8 + len(XMP_ID) + len(packet), b"uuid") + XMP_ID + packet)
 

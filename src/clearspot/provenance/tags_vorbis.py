@@ -40,6 +40,9 @@ def write(path: Path, tags: Tags) -> None:
         "date": tags.created,
         "encoder": f"{tags.system} {tags.system_version}",
     }
+    for name in tags.unsaid:
+        if name in file.tags:
+            del file.tags[name]
     for name, text in said.items():
         file.tags[name] = [text]
     file.save()

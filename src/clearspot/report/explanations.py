@@ -94,6 +94,12 @@ EXPLANATIONS: dict[str, Explanation] = {
         "signature is of somebody this project trusts. A changed file no longer fits its manifest.",
         "Check the signing certificate with `clearspot keys show`, then run it again.",
     ),
+    "certificate-lasts": Explanation(
+        "The signer's certificate lasts",
+        "Whoever signed the file did so with a certificate that is valid, and will be for a while. Once it has ended, "
+        "nothing more is exported.",
+        "Renew the signing certificate; `clearspot keys show` says until when it is valid, and how.",
+    ),
 }
 """By the name of the rule, as findings carry it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import textwrap
 
 from clearspot.timebase import timestamp
@@ -10,6 +11,21 @@ from clearspot.timeline import Timeline
 
 LINE_CHARACTERS = 42
 """What fits on one row of a caption (BBC and EBU guidelines: 37 to 42)."""
+
+
+FORMATS = (".srt", ".vtt")
+
+
+def texts(timeline: Timeline) -> dict[str, str]:
+    """Captions in every format, by the ending of its files."""
+    return {".srt": srt(timeline), ".vtt": vtt(timeline)}
+
+
+def first_cue(text: str) -> str:
+    """The words of the first cue of SubRip or WebVTT captions, in one row; empty where there is none."""
+    rows = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    start = next((number for number, row in enumerate(rows, 1) if "-->" in row), len(rows))
+    return html.unescape(" ".join(" ".join(itertools.takewhile(str.strip, rows[start:])).split()))
 
 
 def srt(timeline: Timeline) -> str:

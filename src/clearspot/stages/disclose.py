@@ -1,14 +1,13 @@
-"""disclose: a programme to a candidate file: loudness, encoding, tags, and the signed manifest last."""
+"""disclose: a programme to a candidate file: loudness, encoding, tags, and the signed manifest last; its captions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearspot.config import Extension, Profile
-from clearspot.errors import Refused
-from clearspot.files import write_atomically
+from clearspot.errors import MachineFault, Refused
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, essence_sha256, for_listening, to_f32le
 from clearspot.media.loudness import Loudness, bring_to, decode_and_measure
@@ -17,9 +16,6 @@ from clearspot.provenance.keys import SigningKeys, Trust
 from clearspot.timebase import RATE_HZ, seconds
 
 ENCODE_TRIES = 3
-
-SOUND_ALONE = {"loudness", "watermark"}
-"""What a clearance promises of the sound; captions have none."""
 
 MORE_OPTIONS: Mapping[Extension, Mapping[str, object]] = {
     "m4a": {"movflags": "+faststart"},
@@ -31,30 +27,38 @@ MORE_OPTIONS: Mapping[Extension, Mapping[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """What a deliverable says of itself, and who signs it."""
+    """What a deliverable says of itself, and who signs it; ``captions`` are its texts by their endings."""
 
     tags: tags.Tags
     claim: manifest.Claim
     recording: Path
     keys: SigningKeys
     trust: Trust
+    captions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A finished file that no gate has seen yet, and what decoding it once gave.
 
-    ``listening`` is what a recogniser takes: mono float32 at 16 kHz, shape (samples,).
+    ``listening`` is what a recogniser takes: mono float32 at 16 kHz, shape (samples,). ``captions`` are signed files
+    beside it.
     """
 
     path: Path
     duration_s: float
     loudness: Loudness
     listening: Samples
+    captions: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that is published together, in the order of publishing: the sound last, after its manifest."""
+        return tuple(file for path in (*self.captions, self.path) for file in manifest.files_of(path))
 
 
 def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
-    """Encode, tag and sign a programme in ``folder``.
+    """Encode, tag and sign a programme in ``folder``, and sign its captions.
 
     A lossy codec may carry true peaks over the limit and lose loudness, so the encoded file is measured, and encoded
     again with more headroom or gain where it did. What is decoded here is the encoded audio; tags and manifest come
@@ -90,33 +94,19 @@ def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path,
     claim = replace(papers.claim, clearance=clearance)
     manifest.sign(encoded, signed, claim, papers.recording, papers.keys, papers.trust)
     encoded.unlink()
-    return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded))
+    captions = tuple(_caption(ending, text, claim, papers, folder / name) for ending, text in papers.captions.items())
+    return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded), captions)
 
 
-def disclose_captions(captions: Mapping[str, str], papers: Papers, folder: Path, name: str) -> tuple[Path, ...]:
-    """Write captions in ``folder``, each with its manifest beside it.
-
-    Args:
-        captions: By the ending of their file, such as ``.srt``.
-        papers: As for ``disclose``; what they say of the sound is left out.
-        folder: Where they go.
-        name: Their name without the ending.
-
-    Raises:
-        Refused: The signer is not trusted.
-        MachineFault: They cannot be written.
-    """
-    clearance = {key: value for key, value in papers.claim.clearance.items() if key not in SOUND_ALONE}
-    claim = replace(papers.claim, clearance=clearance, watermark="")
-    return tuple(_caption_file(ending, text, claim, papers, folder / name) for ending, text in captions.items())
-
-
-def _caption_file(ending: str, text: str, claim: manifest.Claim, papers: Papers, stem: Path) -> Path:
-    unsigned = stem.with_name(f"{stem.name}.unsigned{ending}")
-    signed = stem.with_name(stem.name + ending)
-    write_atomically(unsigned, text.encode())
-    manifest.sign(unsigned, signed, claim, papers.recording, papers.keys, papers.trust)
-    unsigned.unlink()
+def _caption(ending: str, text: str, claim: manifest.Claim, papers: Papers, stem: Path) -> Path:
+    """Captions are proved like the sound they belong to, whose essence their manifest names; no mark is in them."""
+    plain, signed = stem.with_name(f"{stem.name}.plain{ending}"), stem.with_name(stem.name + ending)
+    try:
+        plain.write_text(text, encoding="utf-8", newline="")
+        manifest.sign(plain, signed, replace(claim, watermark=""), papers.recording, papers.keys, papers.trust)
+        plain.unlink()
+    except OSError as error:
+        raise MachineFault(f"cannot be written: {error.strerror}.", where=str(plain)) from error
     return signed
 
 

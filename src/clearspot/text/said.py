@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from clearspot.text.folding import unaccented
 from clearspot.text.match import LineMatch, closeness, heard_text
 from clearspot.text.normalise import normalise, number_runs
 
@@ -84,19 +85,22 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
     """One approved line against the words that were attributed to it."""
     heard = heard_text(match.words)
     expected = normalise(text, locale).replace(" ", "")
+    exact, denials = (*number_runs(text, locale), *_calendar(text, locale)), _denials(text, locale)
+    # Where every letter is the same, so is what was said: "pagados" is "paga dos", "20 e 5" is "25" in Portuguese.
+    letter_by_letter = expected == match.heard.replace(" ", "")
     return Said(
         text=text,
         heard=heard,
         error_rate=match.character_error_rate,
-        exact=(*number_runs(text, locale), *_calendar(text, locale)),
-        exact_heard=(*number_runs(heard, locale), *_calendar(heard, locale)),
+        exact=exact,
+        exact_heard=exact if letter_by_letter else (*number_runs(heard, locale), *_calendar(heard, locale)),
         names=tuple(
             (name, closeness(name, heard, locale))
             for name in protected
             if normalise(name, locale).replace(" ", "") in expected
         ),
-        denials=_denials(text, locale),
-        denials_heard=_denials(heard, locale),
+        denials=denials,
+        denials_heard=denials if letter_by_letter else _denials(heard, locale),
         lost=_lost_words(normalise(text, locale), normalise(heard, locale), _words_of(protected, locale)),
     )
 
@@ -135,22 +139,23 @@ def _lost_words(expected: str, heard: str, excused: frozenset[str]) -> tuple[str
 
 
 def _calendar(text: str, locale: str) -> tuple[str, ...]:
-    """The months and days of the week that a text names, in their order in the text."""
-    said = normalise(text, locale)
+    """The months and days of the week that a text names, in their order in the text; accents come and go."""
+    said = unaccented(normalise(text, locale))
     joined, words = said.replace(" ", ""), said.split()
     found = [
-        (joined.find(name), name)
-        for name in _calendar_names(locale)
-        if (name in joined if len(name) >= NAME_LETTERS else name in words)
+        (joined.find(plain), name)
+        for plain, name in _calendar_names(locale).items()
+        if (plain in joined if len(plain) >= NAME_LETTERS else plain in words)
     ]
     return tuple(name for _, name in sorted(found))
 
 
 @functools.cache
-def _calendar_names(locale: str) -> frozenset[str]:
-    """Months and days of the week in a locale, normalised; the first of two-part names (segunda-feira) will do."""
+def _calendar_names(locale: str) -> Mapping[str, str]:
+    """Months and days of the week in a locale, normalised, by the same without accents."""
     from babel.dates import get_day_names, get_month_names
 
     tag = locale.replace("-", "_")
     names = (*get_month_names("wide", locale=tag).values(), *get_day_names("wide", locale=tag).values())
-    return frozenset(normalise(name, locale).replace(" ", "") for name in names)
+    spelt = (normalise(name, locale).replace(" ", "") for name in names)
+    return {unaccented(name): name for name in spelt}
