@@ -54,6 +54,7 @@ def longest_away_s(timeline: Timeline) -> float:
     return max(after - before for (_, before), (after, _) in pairwise(times))
 
 
+WITHIN_A_SAMPLE_S = 1e-4
 TEN = (10.0, 10.0, 10.0)
 PLACES: dict[str, tuple[str, dict[str, Any], str]] = {
     "first alone, where nothing is asked": ("flow", {}, "D l0 l1 l2"),
@@ -123,7 +124,7 @@ def test_a_line_longer_than_the_disclosure_may_be_away_is_refused() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    durations_s=st.lists(st.floats(0.3, 9.0), min_size=1, max_size=12),
+    durations_s=st.lists(st.floats(0.3, 9.9), min_size=1, max_size=12),
     every_s=st.none() | st.floats(11.0, 60.0),
     at_end=st.booleans(),
     spare_s=st.none() | st.floats(0.0, 30.0),
@@ -134,15 +135,23 @@ def test_the_disclosure_is_never_away_for_longer_than_asked(
     lines = lines_of(*durations_s)
     asked = plan("flow", lines, repeat_every_s=every_s, at_end=at_end)
     natural = fit(DISCLOSURE, lines, asked)
+    assert every_s is None or longest_away_s(natural) <= every_s + WITHIN_A_SAMPLE_S
     if spare_s is not None:
         asked = plan(
             "flow", lines, repeat_every_s=every_s, at_end=at_end, duration_s=round(natural.duration_s + spare_s, 2)
         )
-    timeline = fit(DISCLOSURE, lines, asked)
+    try:
+        timeline = fit(DISCLOSURE, lines, asked)
+    except Refused:  # the time that is left is too long for no disclosure, and too short for one more
+        assert every_s is not None
+        assert spare_s is not None
+        assert natural.duration_s + spare_s - natural.clips[-1].end_s > 1.5
+        return
     assert [clip.line_id for clip in timeline.lines] == [line.line_id for line in lines]
     assert timeline.clips[0].line_id == DISCLOSURE_ID
     assert not at_end or timeline.clips[-1].line_id == DISCLOSURE_ID
-    assert every_s is None or spare_s or longest_away_s(timeline) <= every_s
+    quiet_at_the_end_s = timeline.duration_s - timeline.clips[-1].end_s
+    assert every_s is None or longest_away_s(timeline) <= max(every_s, quiet_at_the_end_s) + WITHIN_A_SAMPLE_S
     apart(timeline)
 
 

@@ -105,7 +105,7 @@ def _breaks(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> tuple[in
     """
     breaks: list[int] = []
     if plan.repeat_every_s is not None:
-        times, end_s = _latest_times(lines, plan)
+        times = _latest_times(lines, plan)
         heard_s, index = times[0][0] - AFTER_DISCLOSURE_S, 0
         while index < len(lines):
             if times[index][1] + AFTER_DISCLOSURE_S - heard_s > plan.repeat_every_s:
@@ -113,6 +113,7 @@ def _breaks(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> tuple[in
                 breaks.append(index)
                 heard_s = times[index][0] - AFTER_DISCLOSURE_S
             index += 1
+        end_s = _latest_end_s(disclosure, lines, plan, breaks, times[-1][1])
         if end_s - heard_s > plan.repeat_every_s:
             breaks.append(len(lines))
     if plan.at_end and len(lines) not in breaks:
@@ -120,15 +121,41 @@ def _breaks(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan) -> tuple[in
     return tuple(breaks)
 
 
-def _latest_times(lines: Sequence[Spoken], plan: Plan) -> tuple[list[tuple[float, float]], float]:
-    """When each line starts and ends at the latest, and when the spot ends, in seconds after the first disclosure."""
+def _latest_times(lines: Sequence[Spoken], plan: Plan) -> list[tuple[float, float]]:
+    """When each line starts and ends at the latest, in seconds after the first does; no disclosure between them."""
     if plan.timing == "locked":
-        return [(slot.start_s, slot.end_s) for slot in plan.slots], plan.source_duration_s
-    times, at_s = [], 0.0
-    for line in lines:
+        return [(slot.start_s, slot.end_s) for slot in plan.slots]
+    times, at_s, gaps = [], 0.0, _natural_gaps(plan)
+    for index, line in enumerate(lines):
+        at_s += gaps.get(index, 0.0)
         times.append((at_s, at_s + line.natural_s))
-        at_s += line.natural_s + MAX_GAP_S
-    return times, max(at_s, plan.duration_s or 0.0)
+        at_s += line.natural_s
+    return times
+
+
+def _latest_end_s(
+    disclosure: Spoken, lines: Sequence[Spoken], plan: Plan, breaks: Sequence[int], last_s: float
+) -> float:
+    """When the spot ends, counted as the times of lines are; ``last_s`` is when the last line does.
+
+    Where time is short, lines and pauses get shorter before it does: then everything is nearer to the end than this.
+    """
+    if plan.timing == "locked":
+        return plan.source_duration_s
+    if plan.duration_s is None:
+        return last_s + NATURAL_TAIL_S
+    gaps_s = sum(gap_s for index, gap_s in _natural_gaps(plan).items() if index not in breaks)
+    spoken_s = sum(line.natural_s for line in lines)
+    tail_s = plan.duration_s - LEAD_S - _disclosed_s(disclosure, lines, breaks) - spoken_s - gaps_s
+    return last_s + max(MIN_TAIL_S, tail_s)
+
+
+def _natural_gaps(plan: Plan) -> dict[int, float]:
+    """The pause before each line but the first, as the spokesperson made it, within bounds."""
+    return {
+        index: min(MAX_GAP_S, max(NATURAL_GAP_S, after.start_s - before.end_s))
+        for index, (before, after) in enumerate(zip(plan.slots, plan.slots[1:], strict=False), 1)
+    }
 
 
 def _last_pause(disclosure: Spoken, index: int, breaks: Sequence[int], plan: Plan) -> int:
@@ -195,11 +222,7 @@ def _within(line: Spoken, room_s: float) -> Spoken:
 
 
 def _flow_places(disclosure: Spoken, lines: Sequence[Spoken], plan: Plan, breaks: Sequence[int]) -> Timeline:
-    gaps = {
-        index: min(MAX_GAP_S, max(NATURAL_GAP_S, after.start_s - before.end_s))
-        for index, (before, after) in enumerate(zip(plan.slots, plan.slots[1:], strict=False), 1)
-        if index not in breaks
-    }
+    gaps = {index: gap_s for index, gap_s in _natural_gaps(plan).items() if index not in breaks}
     fixed_s = LEAD_S + _disclosed_s(disclosure, lines, breaks) + sum(line.duration_s for line in lines)
     if plan.duration_s is None:
         length = samples(fixed_s + sum(gaps.values()) + NATURAL_TAIL_S)
