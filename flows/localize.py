@@ -17,11 +17,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
 from clearspot import pipeline
+from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.inline import workshop
-from clearspot.job import Asked, Job, open_job, open_studio
-from clearspot.pipeline import Outcome
+from clearspot.job import Asked, Job, open_desk, open_job, open_studio
 from clearspot.project import find_project
+from clearspot.work import produce
 
 MAX_THREADS = 64
 """Threads only wait here; ``Studio.work`` holds back what is heavy."""
@@ -58,7 +59,7 @@ def _stage(function: Any, name: str, retries: int = 0) -> Any:
 
 transcribe = _stage(pipeline.transcribe_recording, "transcribe")
 align = _stage(pipeline.align_script, "align")
-decode_bed = _stage(pipeline.decode_bed, "decode bed")
+look_at_bed = _stage(pipeline.look_at_bed, "look at bed")
 translate = _stage(pipeline.translate_script, "translate")
 authorize = _stage(pipeline.authorize_voice, "authorize")
 speak = _stage(pipeline.speak_lines, "speak")
@@ -88,8 +89,19 @@ def localize(
     spot: str, locales: list[str] | None = None, profiles: list[str] | None = None, out: str = "out"
 ) -> State[str]:
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
-    handed = _handed.get() or _Handed(_open(spot, locales, profiles, out))
-    job = handed.job
+    handed = _handed.get()
+    outcomes = _make(handed.job) if handed else produce(_open(spot, locales, profiles, out), _make)
+    if handed:
+        handed.outcomes = outcomes
+    refused = [outcome for outcome in outcomes if outcome.error]
+    if refused:
+        names = ", ".join(f"{spot} {outcome.locale} {outcome.profile}" for outcome in refused)
+        return Failed(message=f"not exported: {names}")
+    return Completed(message=f"{len(outcomes)} in order")
+
+
+def _make(job: Job) -> list[Outcome]:
+    """Everything that a job has to do, as tasks of the flow that runs."""
     with workshop(job.out) as folder:
         try:
             ordered = _order(job, Path(folder))
@@ -97,14 +109,8 @@ def localize(
         except BaseException:
             job.studio.stop()  # first, so that the tasks that wait for it end too
             raise
-    pipeline.conclude(job, outcomes)
-    handed.outcomes = outcomes
     _report(job, outcomes)
-    refused = [outcome for outcome in outcomes if outcome.error]
-    if refused:
-        names = ", ".join(job.name(outcome.locale, outcome.profile) for outcome in refused)
-        return Failed(message=f"not exported: {names}")
-    return Completed(message=f"{len(outcomes)} exported")
+    return outcomes
 
 
 def run(job: Job) -> list[Outcome]:
@@ -136,7 +142,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
     given = quote(job)  # Prefect need not look into it for futures
     heard = transcribe.submit(given)
     timed = align.submit(given, heard)
-    bed = decode_bed.submit(given)
+    bed = look_at_bed.submit(given)
     ordered = []
     for locale in job.locales:
         translation = _named(translate, locale).submit(given, locale)
@@ -144,7 +150,7 @@ def _order(job: Job, folder: Path) -> list[_Deliverable]:
         clips = _named(speak, locale).submit(given, translation, grant, wait_for=[timed])
         timeline = _named(fit, locale).submit(given, timed, grant, clips)
         programme = _named(mix, locale).submit(given, timeline, bed, locale)
-        for profile in job.profiles:
+        for profile in job.todo[locale]:
             made = _named(disclose, locale, profile).submit(
                 given, programme, timeline, translation, grant, profile, folder
             )
@@ -163,7 +169,7 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
     name = job.name(ordered.locale, ordered.profile)
     errors = [result for result in results if isinstance(result, BaseException)]
     failure = errors[0] if errors else MachineFault("a task was never run.", where=name)
-    return pipeline.refuse_deliverable(job, ordered.locale, ordered.profile, pipeline.as_error(failure, name))
+    return refuse_deliverable(job, ordered.locale, ordered.profile, as_error(failure, name))
 
 
 def _result(step: PrefectFuture[Any]) -> Any:
@@ -193,7 +199,7 @@ def _open(spot: str, locales: list[str] | None, profiles: list[str] | None, out:
     folder = Path(spot)
     project = find_project(folder)
     asked = Asked(folder, tuple(locales or ()), tuple(profiles or ()), Path(out))
-    return open_job(asked, project, open_studio(project), lambda _: None)
+    return open_job(asked, open_desk(project, open_studio(project)), lambda _: None)
 
 
 def _named(stage: Any, *names: str) -> Any:

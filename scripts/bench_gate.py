@@ -17,7 +17,7 @@ from collections.abc import Callable
 from clearspot import pipeline
 from clearspot.gate.levels import level_of
 from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
-from clearspot.pipeline import Made
+from clearspot.delivery import Made
 from clearspot.provenance import manifest, tags
 from clearspot.text.match import match_lines
 from scripts.programmes import PROFILES, Programme, open_workshop, programmes

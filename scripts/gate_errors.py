@@ -28,7 +28,7 @@ from clearspot.job import Job
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, for_listening
 from clearspot.media.loudness import decode_and_measure
-from clearspot.pipeline import Made
+from clearspot.delivery import Made
 from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.speak import Clip
 from clearspot.timebase import RATE_HZ, samples, seconds

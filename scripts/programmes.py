@@ -28,7 +28,7 @@ from clearspot.gate.policy import load_policies
 from clearspot.job import Asked, Job, open_job, open_studio
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, to_f32le
-from clearspot.pipeline import Made
+from clearspot.delivery import Made
 from clearspot.project import Project, Settings
 from clearspot.provenance.keys import create_keys
 from clearspot.spot import load_spot

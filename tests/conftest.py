@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clearspot import pipeline
+from clearspot import delivery
 from clearspot.consent.authority import Authority, accept_circle, writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.record import Role
@@ -360,7 +360,7 @@ def scene(
 ) -> Scene:
     made = Scene(project, spot_folder, fake_studio, tmp_path / "out")
     made.hear()
-    gather = pipeline.gather
+    gather = delivery.gather
 
     def gather_what_was_placed(candidate: Candidate, expected: Expected, **others: Any) -> Evidence:
         """The fakes speak in tones: the listener is told what they stand for, where they really are."""
@@ -371,5 +371,5 @@ def scene(
         made.listener.script[language] = placed
         return gather(candidate, expected, **others)
 
-    monkeypatch.setattr(pipeline, "gather", gather_what_was_placed)
+    monkeypatch.setattr(delivery, "gather", gather_what_was_placed)
     return made

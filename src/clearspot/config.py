@@ -139,7 +139,18 @@ def load_disclosure(project: Project, locale: str, asked: DisclosureAsked) -> st
         Refused: There is no wording for it, or the wording lacks words that a market asks for; nothing is spoken
             undisclosed.
     """
-    path, wording = project.config("disclosures.yaml"), load_wordings(project)
+    return disclosure_in(load_wordings(project), project, locale, asked)
+
+
+def disclosure_in(
+    wording: Mapping[str, DisclosureWording], project: Project, locale: str, asked: DisclosureAsked
+) -> str:
+    """The same, of wordings that were read already.
+
+    Raises:
+        Refused: As ``load_disclosure``.
+    """
+    path = project.config("disclosures.yaml")
     if locale not in wording:
         raise Refused(
             f"there is no disclosure wording for {locale}; there is for: {', '.join(wording)}.",

@@ -10,6 +10,9 @@ from pathlib import Path
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.hashing import sha256_bytes, sha256_file
 
+PARTIAL = ".partial"
+"""How the name of a file ends that is not whole yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class PinnedFile:
@@ -87,7 +90,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)

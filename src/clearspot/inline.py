@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from clearspot import pipeline
+from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import BadInput, MachineFault
 from clearspot.job import Job
-from clearspot.media.audio import Samples
-from clearspot.pipeline import Outcome
+from clearspot.pipeline import Bed
 from clearspot.stages.align import TimedScript
 
 WORKSHOP = ".clearspot-"
@@ -22,7 +22,7 @@ def run(job: Job) -> list[Outcome]:
     """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
     with workshop(job.out) as folder, ThreadPoolExecutor(_threads(job), "clearspot") as pool:
         try:
-            bed = pool.submit(pipeline.decode_bed, job)
+            bed = pool.submit(pipeline.look_at_bed, job)
             timed = pool.submit(lambda: pipeline.align_script(job, pipeline.transcribe_recording(job)))
             locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
             outcomes = [outcome for future in locales for outcome in future.result()]
@@ -30,7 +30,6 @@ def run(job: Job) -> list[Outcome]:
             job.studio.stop()  # first, so that what waits for it ends too
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    pipeline.conclude(job, outcomes)
     return outcomes
 
 
@@ -67,7 +66,7 @@ def _locale(
     job: Job,
     locale: str,
     timed: Future[TimedScript],
-    bed: Future[Samples | None],
+    bed: Future[Bed | None],
     folder: Path,
     pool: ThreadPoolExecutor,
 ) -> list[Outcome]:
@@ -79,17 +78,17 @@ def _locale(
         timeline = pipeline.fit_timeline(job, script, grant, pipeline.speak_lines(job, translation, grant))
         programme = pipeline.mix_programme(job, timeline, bed.result(), locale)
     except Exception as error:  # noqa: BLE001  (one locale's trouble, whatever it is, does not stop the others)
-        told = pipeline.as_error(error, locale)
-        return [pipeline.refuse_deliverable(job, locale, profile, told) for profile in job.profiles]
+        told = as_error(error, locale)
+        return [refuse_deliverable(job, locale, profile, told) for profile in job.todo[locale]]
 
     def deliver(profile: str) -> Outcome:
         try:
             made = pipeline.disclose_programme(job, programme, timeline, translation, grant, profile, folder)
             return pipeline.export_candidate(job, made, pipeline.gate_candidate(job, made, script))
         except Exception as error:  # noqa: BLE001
-            return pipeline.refuse_deliverable(job, locale, profile, pipeline.as_error(error, locale))
+            return refuse_deliverable(job, locale, profile, as_error(error, locale))
 
-    return [future.result() for future in [pool.submit(deliver, profile) for profile in job.profiles]]
+    return [future.result() for future in [pool.submit(deliver, profile) for profile in job.todo[locale]]]
 
 
 def _threads(job: Job) -> int:

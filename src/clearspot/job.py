@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearspot.approvals import Approvals, load_approvals
+from clearspot.cache import Cache
 from clearspot.config import (
+    DisclosureWording,
     ListeningLimits,
     Profile,
+    disclosure_in,
     load_limits,
     load_profile,
+    load_wordings,
 )
 from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, ClearspotError, MachineFault
-from clearspot.gate.policy import load_policies, policy_day
+from clearspot.gate.policy import Policy, load_policies, policy_day
 from clearspot.gate.requirements import Requirements, requirements_of
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
 from clearspot.provenance.keys import SigningKeys, Trust, load_trust, signing_keys_of
 from clearspot.provenance.manifest import rehearse
+from clearspot.shelves import Bucket, Folder
 from clearspot.spot import Spot, chosen, load_spot
+from clearspot.store import Store
 from clearspot.transcript import Transcript
 
 
@@ -43,31 +49,86 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run of one spot. ``requirements`` are those of each locale's markets, on the day of the run.
-
-    ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``ahead`` holds the hearing of the
-    recording where it was begun before the runner was ready. ``warnings`` is what went wrong beside the deliverables:
-    it is told, and changes no exit code.
-    """
+class Desk:
+    """What all spots of a project share, read once. ``now`` is when that was: the day that the rules are those of."""
 
     project: Project
-    spot: Spot
-    approvals: Approvals
-    locales: tuple[str, ...]
-    profiles: Mapping[str, Profile]
-    requirements: Mapping[str, Requirements]
+    studio: Studio
+    policies: Mapping[str, Policy]
+    wordings: Mapping[str, DisclosureWording]
     limits: ListeningLimits
     trust: Trust
     keys: SigningKeys
     authority: Authority
+    store: Store
+    now: dt.datetime
+    voices: Mapping[str, Path]
+    profiles: dict[str, Profile] = field(default_factory=dict, repr=False)
+
+    def profile(self, profile_id: str) -> Profile:
+        """A delivery profile, read once.
+
+        Raises:
+            BadInput: There is none of that name, or its file is wrong.
+        """
+        if profile_id not in self.profiles:
+            self.profiles[profile_id] = load_profile(self.project, profile_id)
+        return self.profiles[profile_id]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one spot. ``requirements`` are those of each locale's markets, on the day of the run.
+
+    ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``todo`` is what is to be made: some
+    of the locales, some of the profiles of each; ``speaks`` is whether a plan sees anything to be spoken. ``ahead``
+    holds the hearing of the recording where it was begun before the runner was ready. ``warnings`` is what went wrong
+    beside the deliverables: it is told, and changes no exit code.
+    """
+
+    desk: Desk
+    spot: Spot
+    approvals: Approvals
+    profiles: Mapping[str, Profile]
+    requirements: Mapping[str, Requirements]
     inputs: Mapping[str, str]
-    studio: Studio
+    todo: Mapping[str, tuple[str, ...]]
     out: Path
     started: dt.datetime
     tell: Tell
+    cache: Cache
+    speaks: bool = True
     ahead: list[Future[Transcript]] = field(default_factory=list, repr=False)
     warnings: list[ClearspotError] = field(default_factory=list, repr=False)
+
+    @property
+    def locales(self) -> tuple[str, ...]:
+        """Where there is something to be made."""
+        return tuple(self.todo)
+
+    @property
+    def project(self) -> Project:
+        return self.desk.project
+
+    @property
+    def studio(self) -> Studio:
+        return self.desk.studio
+
+    @property
+    def limits(self) -> ListeningLimits:
+        return self.desk.limits
+
+    @property
+    def trust(self) -> Trust:
+        return self.desk.trust
+
+    @property
+    def keys(self) -> SigningKeys:
+        return self.desk.keys
+
+    @property
+    def authority(self) -> Authority:
+        return self.desk.authority
 
     def name(self, locale: str, profile: str) -> str:
         """A deliverable's file name without its ending."""
@@ -82,6 +143,14 @@ class Job:
         """Where a locale's deliverables go."""
         return self.home / locale
 
+    def disclosure_of(self, locale: str) -> str:
+        """The words of the spoken disclosure in a locale.
+
+        Raises:
+            Refused: There is no wording for it, or it lacks words that a market asks for.
+        """
+        return disclosure_in(self.desk.wordings, self.project, locale, self.requirements[locale].disclosure)
+
 
 def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:
     """The engines of a project, none of them loaded yet; ``fetching`` is told while weights are fetched."""
@@ -89,54 +158,95 @@ def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studi
     return Studio(weights, project.settings.recogniser, project.workers)
 
 
-def open_job(asked: Asked, project: Project, studio: Studio, tell: Tell) -> Job:
-    """Load and check everything that needs no engine.
+def open_desk(project: Project, studio: Studio) -> Desk:
+    """Read what all spots of a project share.
 
     Raises:
-        BadInput: Something in the spot, the project or what was asked is wrong.
-        Refused: The signing keys may not be used, or are not trusted.
-        MachineFault: The output folder cannot be written to, or a signer elsewhere does not answer.
+        BadInput: Something in the project is not what it should be.
+        Refused: The signing keys may not be used.
     """
     now = dt.datetime.now(dt.UTC)
-    spot = load_spot(asked.spot_folder)
-    locales = chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
-    profiles = chosen(asked.profiles, spot.order.profiles, "--profile", spot)
-    policies = load_policies(project)
-    asked_of = {locale: requirements_of(policies, spot, locale, policy_day(now)) for locale in locales}
-    voice_folder(spot.order.voice, project.voice_folders())
-    _require_output(asked.out)
-    delivery = {profile: load_profile(project, profile) for profile in profiles}
-    limits = load_limits(project)
-    trust, keys = load_trust(project.trust_dirs), signing_keys_of(project, now)
-    if keys.command or keys.tsa_url:
-        rehearse(keys, trust)
-    return Job(
+    return Desk(
         project=project,
-        spot=spot,
-        approvals=load_approvals(spot.folder),
-        locales=locales,
-        profiles=delivery,
-        requirements=asked_of,
-        limits=limits,
-        inputs=_inputs(spot, limits),
-        trust=trust,
-        keys=keys,
-        authority=writing_authority(project),
         studio=studio,
-        out=asked.out,
-        started=now,
-        tell=tell,
+        policies=load_policies(project),
+        wordings=load_wordings(project),
+        limits=load_limits(project),
+        trust=load_trust(project.trust_dirs),
+        keys=signing_keys_of(project, now),
+        authority=writing_authority(project),
+        store=open_store(project),
+        now=now,
+        voices=project.voice_folders(),
     )
 
 
-def _inputs(spot: Spot, limits: ListeningLimits) -> dict[str, str]:
+def open_store(project: Project) -> Store:
+    """The project's store.
+
+    Raises:
+        BadInput: Its URL is of a kind that is not known or not installed here.
+    """
+    shelf = Bucket(project.settings.store, project.settings.store_options) if project.store_is_remote else None
+    return Store(shelf or Folder(project.store_dir), round(project.settings.store_limit_gb * 1e9))
+
+
+def open_job(asked: Asked, desk: Desk, tell: Tell, digest_of: Callable[[Path], str] = sha256_file) -> Job:
+    """Load and check everything about one spot that needs no engine.
+
+    Args:
+        asked: What the user asked for.
+        desk: What all spots share.
+        tell: Is told what happens.
+        digest_of: The sha256 of a recording or a bed.
+
+    Raises:
+        BadInput: Something in the spot, the project or what was asked is wrong.
+    """
+    spot = load_spot(asked.spot_folder)
+    locales = chosen(asked.locales, tuple(spot.order.locales), "--locale", spot)
+    profiles = chosen(asked.profiles, spot.order.profiles, "--profile", spot)
+    day = policy_day(desk.now)
+    asked_of = {locale: requirements_of(desk.policies, spot, locale, day) for locale in locales}
+    voice_folder(spot.order.voice, desk.voices)
+    warnings: list[ClearspotError] = []
+    return Job(
+        desk=desk,
+        spot=spot,
+        approvals=load_approvals(spot.folder),
+        profiles={profile: desk.profile(profile) for profile in profiles},
+        requirements=asked_of,
+        inputs=_inputs(spot, desk.limits, digest_of),
+        todo=dict.fromkeys(locales, tuple(profiles)),
+        out=asked.out,
+        started=dt.datetime.now(dt.UTC),
+        tell=tell,
+        cache=Cache(desk.store, warnings.append),
+        warnings=warnings,
+    )
+
+
+def require_ready(job: Job) -> None:
+    """Fail before the work rather than after it.
+
+    Raises:
+        BadInput: The output folder is a file.
+        Refused: The signer is not trusted.
+        MachineFault: The output folder cannot be written to, or a signer elsewhere does not answer.
+    """
+    _require_output(job.out)
+    if job.keys.command or job.keys.tsa_url:
+        rehearse(job.keys, job.trust)
+
+
+def _inputs(spot: Spot, limits: ListeningLimits, digest_of: Callable[[Path], str]) -> dict[str, str]:
     inputs = {
         "script": spot.script.digest,
         "spot": sha256_json(spot.order.model_dump(mode="json")),
-        "recording": sha256_file(spot.recording),
+        "recording": digest_of(spot.recording),
         "limits": sha256_json(limits.model_dump(mode="json")),
     }
-    return inputs | ({"bed": sha256_file(spot.bed)} if spot.bed else {})
+    return inputs | ({"bed": digest_of(spot.bed)} if spot.bed else {})
 
 
 def _require_output(out: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -50,6 +52,38 @@ class Signing(Strict):
         return self
 
 
+class Schedule(Strict):
+    """When something is looked at again: a cron line with its time zone, or every so many seconds."""
+
+    cron: str = ""
+    timezone: str = "UTC"
+    interval_s: int | None = Field(default=None, ge=5, le=366 * 86_400)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.cron) == (self.interval_s is not None):
+            raise ValueError("should have either cron or interval_s")
+        if self.cron:
+            from cronsim import CronSim, CronSimError
+
+            try:
+                CronSim(self.cron, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+            except CronSimError as error:
+                raise ValueError(f"cron: should be a cron line such as '*/10 * * * *' (it is {self.cron!r})") from error
+        try:
+            zoneinfo.ZoneInfo(self.timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"timezone: should be such as Europe/Madrid (it is {self.timezone!r})") from error
+        return self
+
+
+class Sweep(Strict):
+    """What a re-render looks at: every spot below ``root``; deliverables go to ``out``."""
+
+    root: str = "spots"
+    out: str = "out"
+
+
 class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
@@ -57,6 +91,9 @@ class Settings(Strict):
     act for one; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
     (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs manifests;
     ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a core).
+    ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
+    ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9 bytes). ``sweep``
+    says what a re-render looks at, ``schedule`` when.
     """
 
     provider: str = "Clearspot user"
@@ -67,6 +104,11 @@ class Settings(Strict):
     signing: Signing = Signing()
     offline: bool = False
     workers: int = Field(default=0, ge=0, le=256)
+    store: str = ""
+    store_options: dict[str, Any] = Field(default_factory=dict)
+    store_limit_gb: float = Field(default=20, gt=0, le=100_000)
+    sweep: Sweep = Sweep()
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +160,36 @@ class Project:
     def own_voice(self, voice_id: str) -> Path:
         """The project's own folder for a voice, whether or not the voice itself is a shipped one."""
         return self.root / "voices" / voice_id
+
+    @property
+    def store_is_remote(self) -> bool:
+        """Whether the store is at a URL; a plain path and ``file://`` are folders."""
+        scheme, mark, _ = self.settings.store.partition("://")
+        return bool(mark) and scheme != "file"
+
+    @property
+    def store_dir(self) -> Path:
+        """The store's folder, where it is one."""
+        if given := self.settings.store.removeprefix("file://"):
+            return (self.root / Path(given).expanduser()).resolve()
+        return self.root / ".clearspot" / "store"
+
+    @property
+    def locks_dir(self) -> Path:
+        return self.root / ".clearspot" / "locks"
+
+    @property
+    def digests_path(self) -> Path:
+        """Digests of files that did not change, for plans."""
+        return self.root / ".clearspot" / "digests.sqlite"
+
+    @property
+    def sweep_root(self) -> Path:
+        return (self.root / Path(self.settings.sweep.root).expanduser()).resolve()
+
+    @property
+    def sweep_out(self) -> Path:
+        return (self.root / Path(self.settings.sweep.out).expanduser()).resolve()
 
     @property
     def prefect_dir(self) -> Path:

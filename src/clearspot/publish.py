@@ -26,7 +26,7 @@ from clearspot.provenance.manifest import BESIDE, SIDECAR
 from clearspot.stages.translate import Translation
 
 if TYPE_CHECKING:
-    from clearspot.pipeline import Made
+    from clearspot.delivery import Made
 
 REFUSAL, WITHDRAWN = ".refusal.json", ".withdrawn"
 RUN_FILE = "run.json"
@@ -89,8 +89,17 @@ def _exported(target: Path, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...]) -> None:
+def withdraw(
+    job: Job,
+    locale: str,
+    profile_id: str,
+    error: ClearspotError,
+    findings: tuple[Finding, ...],
+    made_from: Mapping[str, str],
+) -> None:
     """Take what an earlier run published out of the way (``.withdrawn``: its bytes are kept), then say why.
+
+    ``made_from`` is the ingredients of what the gate refused: a plan knows it again by them.
 
     Raises:
         MachineFault: The folder cannot be written to.
@@ -110,6 +119,7 @@ def withdraw(job: Job, locale: str, profile_id: str, error: ClearspotError, find
         "error": error.as_json(),
         "findings": [asdict(finding) for finding in findings],
         "requirements": job.requirements[locale].as_json(),
+        "ingredients": dict(made_from),
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
@@ -196,6 +206,7 @@ def _receipt_body(
             "voice": made.grant.voice_sha256,
             "profile": sha256_json(expected.profile.model_dump(mode="json")),
         },
+        "ingredients": dict(made.ingredients),
         "engines": _engines(job, made),
         "consent": {
             "record": made.grant.record_id,

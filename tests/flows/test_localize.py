@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clearspot import pipeline
+from clearspot import delivery, pipeline
 from clearspot.errors import MachineFault
 from tests.conftest import Scene
 
@@ -114,7 +114,8 @@ def counted(
     monkeypatch: pytest.MonkeyPatch, *, name: str = "disclose", fail_first: Exception | None = None
 ) -> list[object]:
     """Count the calls of a stage's function; the first may fail."""
-    real, calls, lock = getattr(pipeline, name), [], threading.Lock()
+    room = pipeline if hasattr(pipeline, name) else delivery
+    real, calls, lock = getattr(room, name), [], threading.Lock()
 
     def call(*arguments: object) -> object:
         with lock:
@@ -124,5 +125,5 @@ def counted(
             raise fail_first
         return real(*arguments)
 
-    monkeypatch.setattr(pipeline, name, call)
+    monkeypatch.setattr(room, name, call)
     return calls

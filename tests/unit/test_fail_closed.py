@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clearspot import pipeline
+from clearspot import delivery, pipeline
 from clearspot.engines.weights import Weights
 from tests.conftest import Scene, edit
 
@@ -23,14 +23,14 @@ def run(clearspot: Call, scene: Scene) -> tuple[int, dict[str, Any]]:
 
 
 def while_listening(scene: Scene, monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
-    gather = pipeline.gather
+    gather = delivery.gather
 
     def gather_and_change(*given: Any, **named: Any) -> object:
         heard = gather(*given, **named)
         change()
         return heard
 
-    monkeypatch.setattr(pipeline, "gather", gather_and_change)
+    monkeypatch.setattr(delivery, "gather", gather_and_change)
 
 
 def append_to_recording(scene: Scene) -> None:

@@ -136,6 +136,7 @@ def test_an_earlier_file_stands_but_is_not_told_as_made_by_the_run_that_failed(
     exported: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = exported
+    edit(scene.spot / "spot.yaml", "duration_s: 40", "duration_s: 41")
 
     def fails(*_: object) -> None:
         raise MachineFault("the disk is full.")

@@ -16,12 +16,13 @@ import pytest
 from clearspot import pipeline, publish
 from clearspot.config import load_wordings
 from clearspot.consent.registry import load_voice
+from clearspot.delivery import Made
 from clearspot.errors import MachineFault, Refused
 from clearspot.gate.receipt import ENDING, sign_receipt, to_text
 from clearspot.gate.verify import Verification
 from clearspot.gate.verify import verify as verify_file
 from clearspot.hashing import sha256_file
-from clearspot.job import Asked, Job, open_job
+from clearspot.job import Asked, Job, open_desk, open_job
 from clearspot.media import ffmpeg
 from clearspot.media.audio import essence_sha256, to_f32le
 from clearspot.progress import Event
@@ -447,7 +448,7 @@ class Passed:
     """A deliverable in a format with a sidecar, that passed the gate and is not published yet."""
 
     job: Job
-    made: pipeline.Made
+    made: Made
     gated: tuple[Any, Any]
 
     def publish(self) -> Path:
@@ -468,7 +469,7 @@ def quiet(event: Event) -> None: ...
 @pytest.fixture
 def passed(scene: Scene, tmp_path: Path) -> Passed:
     asked = Asked(scene.spot, ("es-ES",), ("podcast",), scene.out)
-    job = open_job(asked, scene.project, scene.studio, quiet)
+    job = open_job(asked, open_desk(scene.project, scene.studio), quiet)
     timed = pipeline.align_script(job, pipeline.transcribe_recording(job))
     translation, grant = pipeline.translate_script(job, "es-ES"), pipeline.authorize_voice(job, "es-ES")
     timeline = pipeline.fit_timeline(job, timed, grant, pipeline.speak_lines(job, translation, grant))
@@ -506,7 +507,7 @@ def test_an_export_that_stops_anywhere_leaves_nothing_without_its_proof(passed: 
 
 def test_what_is_withdrawn_takes_its_sidecars_along(passed: Passed) -> None:
     passed.publish()
-    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), ())
+    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), (), {})
     assert passed.there() == sorted([*(f"{ending}.withdrawn" for ending in (*ORDER, ".receipt.json")), ".refusal.json"])
 
 

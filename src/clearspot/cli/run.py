@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from clearspot.delivery import Outcome
+    from clearspot.job import Job
+    from clearspot.project import Project
 
 
 class Runner(enum.StrEnum):
@@ -26,27 +32,38 @@ def run(
 ) -> int:
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
     from clearspot.cli import show
-    from clearspot.job import Asked, open_job, open_studio
-    from clearspot.pipeline import warm_up
+    from clearspot.job import Asked, open_desk, open_job, open_studio
     from clearspot.project import find_project
+    from clearspot.work import produce
 
     project = find_project(spot)
     asked = Asked(spot, tuple(locale or ()), tuple(profile or ()), out)
     with show.live(quiet=as_json) as screen:
         studio = open_studio(project, screen.fetching)
-        job = open_job(asked, project, studio, screen.tell)
-        screen.expect(job)
-        warm_up(job)
-        if runner is Runner.PREFECT:
-            from clearspot_flows.quiet import settle
-
-            settle(project.prefect_dir)
-            from clearspot_flows.localize import run as run_job
-        else:
-            from clearspot.inline import run as run_job
+        job = open_job(asked, open_desk(project, studio), screen.tell)
         try:
-            outcomes = run_job(job)
+            outcomes = produce(job, runner_of(runner, project), expect=screen.expect)
         finally:
             studio.stop()
     show.outcomes(job, outcomes, as_json=as_json)
     return max((outcome.exit_code for outcome in outcomes), default=0)
+
+
+def runner_of(name: Runner, project: Project) -> Callable[[Job], list[Outcome]]:
+    """What makes a job's deliverables; Prefect is imported when there is something to make, and not before."""
+
+    def prefect(job: Job) -> list[Outcome]:
+        from clearspot_flows.quiet import settle
+
+        settle(project.prefect_dir)
+        from clearspot_flows.localize import run as run_job
+
+        made: list[Outcome] = run_job(job)
+        return made
+
+    def inline(job: Job) -> list[Outcome]:
+        from clearspot.inline import run as run_job
+
+        return run_job(job)
+
+    return prefect if name is Runner.PREFECT else inline

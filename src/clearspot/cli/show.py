@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from clearspot.delivery import Outcome
 from clearspot.job import Job
-from clearspot.pipeline import Outcome
 from clearspot.progress import Event
 
 STAGES = ("translate", "authorize", "speak", "fit", "mix", "disclose", "gate", "export")
@@ -44,7 +44,7 @@ class Screen:
         for locale in job.locales:
             self._wanted[locale, "speak"] = len(job.spot.script.lines) + 1
             for stage in ("disclose", "gate", "export"):
-                self._wanted[locale, stage] = len(job.profiles)
+                self._wanted[locale, stage] = len(job.todo[locale])
 
     def tell(self, event: Event) -> None:
         """See ``progress.Tell``."""

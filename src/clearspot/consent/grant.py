@@ -122,6 +122,30 @@ def authorize(
     )
 
 
+def foresee(
+    voice: Voice,
+    uses: tuple[Use, ...],
+    authority: Authority,
+    *,
+    weights: Mapping[str, PinnedFile],
+    approval: SpotApproval | None = None,
+) -> None:
+    """Whether ``authorize`` would say yes to these uses of a voice that stands (``require_all``).
+
+    Nothing is granted, and nothing is written down: it is for plans, and no engine takes it for anything.
+
+    Raises:
+        Refused: It would say no.
+    """
+    _require_weights(voice, weights, authority, anew=False)
+    for use in uses:
+        require_in_scope(voice, use)
+        require_spot_approval(voice, use, approval, authority.keys, authority.now())
+    if voice.record.scope.max_spots != ANY:
+        with authority.ledger.turn() as turn:
+            _require_spots_left(voice, uses[0], turn)
+
+
 def release(voice: Voice, grant: Grant, authority: Authority, exported: Mapping[str, Any]) -> Entry:
     """Write down that a deliverable is let out, unless its consent ended since it was granted.
 

@@ -54,6 +54,20 @@ def binary() -> str:
         ) from error
 
 
+@functools.cache
+def version() -> str:
+    """The first line of what ffmpeg says of itself: what it encodes depends on it.
+
+    Raises:
+        MachineFault: It cannot be run.
+    """
+    try:
+        done = subprocess.run([binary(), "-version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MachineFault(f"ffmpeg cannot be run: {error}.", where=binary()) from error
+    return done.stdout.partition("\n")[0].partition(" Copyright")[0]
+
+
 def run(stream: Any, *, stdin: bytes | None = None, about: Path | None = None) -> FfmpegResult:
     """Run one ffmpeg-python graph. No shell, no terminal, no network protocols.
 

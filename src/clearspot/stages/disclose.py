@@ -57,45 +57,79 @@ class Candidate:
         return tuple(file for path in (*self.captions, self.path) for file in manifest.files_of(path))
 
 
-def disclose(programme: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
-    """Encode, tag and sign a programme in ``folder``, and sign its captions.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A programme in a profile's codec, without a word about itself yet, and what decoding it once gave.
+
+    ``decoded`` has shape (samples, 2) at 48 kHz.
+    """
+
+    path: Path
+    decoded: Samples
+    loudness: Loudness
+
+
+def encode_to(programme: Samples, profile: Profile, path: Path) -> Encoded:
+    """Bring a programme to its profile's loudness and encode it.
 
     A lossy codec may carry true peaks over the limit and lose loudness, so the encoded file is measured, and encoded
-    again with more headroom or gain where it did. What is decoded here is the encoded audio; tags and manifest come
-    after it and leave it alone, which the gate proves by digest.
+    again with more headroom or gain where it did.
 
     Raises:
-        Refused: The loudness cannot be reached, or the signer is not trusted.
+        Refused: The loudness cannot be reached.
         MachineFault: ffmpeg failed or the disk is full.
     """
-    encoded = folder / f"{name}.encoded.{profile.extension}"
     headroom_db, makeup_lu = profile.codec_headroom_db, 0.0
     for _ in range(ENCODE_TRIES):
         ready = bring_to(programme, profile.loudness_lufs + makeup_lu, profile.true_peak_dbtp - headroom_db)
-        encode(ready, profile, encoded)
-        decoded, loudness = decode_and_measure(encoded)
-        over_db = loudness.true_peak_dbtp - profile.true_peak_dbtp
-        off_lu = profile.loudness_lufs - loudness.integrated_lufs
+        encode(ready, profile, path)
+        encoded = read_encoded(path)
+        over_db = encoded.loudness.true_peak_dbtp - profile.true_peak_dbtp
+        off_lu = profile.loudness_lufs - encoded.loudness.integrated_lufs
         if over_db <= 0 and abs(off_lu) <= profile.loudness_tolerance_lu / 2:
             break
         headroom_db += over_db + 0.1 if over_db > 0 else 0.0
         makeup_lu += off_lu
     if over_db > 0 or abs(off_lu) > profile.loudness_tolerance_lu:
         raise Refused(
-            f"after encoding it is {loudness.integrated_lufs:.1f} LUFS with a true peak of "
-            f"{loudness.true_peak_dbtp:.1f} dBTP; {profile.loudness_lufs:g} LUFS under "
+            f"after encoding it is {encoded.loudness.integrated_lufs:.1f} LUFS with a true peak of "
+            f"{encoded.loudness.true_peak_dbtp:.1f} dBTP; {profile.loudness_lufs:g} LUFS under "
             f"{profile.true_peak_dbtp:g} dBTP cannot be reached.",
             where=f"profile {profile.title!r}",
             remedy="Ask for a lower loudness or a higher bitrate in the delivery profile.",
         )
-    tags.write(encoded, papers.tags)
-    signed = folder / f"{name}.{profile.extension}"
-    clearance = {**papers.claim.clearance, "essence_sha256": essence_sha256(encoded)}
+    return encoded
+
+
+def read_encoded(path: Path) -> Encoded:
+    """An encoded file, decoded and measured once.
+
+    Raises:
+        MachineFault: It cannot be decoded.
+    """
+    decoded, loudness = decode_and_measure(path)
+    return Encoded(path, decoded, loudness)
+
+
+def disclose(encoded: Encoded, papers: Papers, folder: Path, name: str) -> Candidate:
+    """Tag and sign an encoded programme in ``folder``, and sign its captions.
+
+    What was decoded is the encoded audio; tags and manifest come after it and leave it alone, which the gate proves by
+    digest.
+
+    Raises:
+        Refused: The signer is not trusted.
+        MachineFault: The disk is full.
+    """
+    tags.write(encoded.path, papers.tags)
+    signed = folder / f"{name}{encoded.path.suffix}"
+    clearance = {**papers.claim.clearance, "essence_sha256": essence_sha256(encoded.path)}
     claim = replace(papers.claim, clearance=clearance)
-    manifest.sign(encoded, signed, claim, papers.recording, papers.keys, papers.trust)
-    encoded.unlink()
+    manifest.sign(encoded.path, signed, claim, papers.recording, papers.keys, papers.trust)
+    encoded.path.unlink()
     captions = tuple(_caption(ending, text, claim, papers, folder / name) for ending, text in papers.captions.items())
-    return Candidate(signed, seconds(len(decoded)), loudness, for_listening(decoded), captions)
+    length_s = seconds(len(encoded.decoded))
+    return Candidate(signed, length_s, encoded.loudness, for_listening(encoded.decoded), captions)
 
 
 def _caption(ending: str, text: str, claim: manifest.Claim, papers: Papers, stem: Path) -> Path:

@@ -1,0 +1,108 @@
+"""Leave to speak, as a job asks for it: the voice, the uses of one locale, what its markets ask of the consent."""
+
+from __future__ import annotations
+
+from clearspot.consent.grant import Grant, Step, authorize, foresee
+from clearspot.consent.registry import Voice, load_voice, load_voice_file
+from clearspot.consent.scope import uses_of
+from clearspot.consent.spot_approval import load_spot_approval
+from clearspot.consent.standing import require_all
+from clearspot.errors import Refused
+from clearspot.gate.requirements import Requirements, require_consent
+from clearspot.job import Job
+
+
+def ask_leave(job: Job, locale: str, step: Step) -> Grant:
+    """A grant for one locale of a job.
+
+    Raises:
+        Refused: The voice's consent does not cover it, or less than a market asks for.
+        BadInput: There is no such voice.
+    """
+    # Read from disk each time: what was revoked or taken away meanwhile is not allowed any more.
+    voice = load_voice(job.spot.order.voice, job.project.voice_folders())
+    require_consent(asked_of(job, locale), voice)
+    return authorize(
+        voice,
+        uses_of(job.spot, locale, job.project.settings.provider),
+        job.authority,
+        weights=job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial),
+        step=step,
+        approval=load_spot_approval(job.spot.folder),
+    )
+
+
+def asked_of(job: Job, locale: str) -> Requirements:
+    """What the markets of a locale ask for, together.
+
+    Raises:
+        Refused: They ask for what nothing can be at once.
+    """
+    asked = job.requirements[locale]
+    if asked.conflicts:
+        raise Refused(
+            f"{'; '.join(asked.conflicts)}.",
+            where=f"{job.spot.folder / 'spot.yaml'}: locales.{locale}.markets",
+            remedy="Split the markets over two spots; `clearspot policy explain` says who asks for what.",
+        )
+    return asked
+
+
+def make_ready(job: Job, grant: Grant) -> None:
+    """Fetch and load what a grant allows, and nothing before there is one."""
+    for model_id in load_voice_file(grant.voice, job.project.voice_folders()).weights.values():
+        job.studio.weights.resolve(model_id, commercial=job.spot.commercial)
+    job.studio.speech(grant.engine).prepare(grant)
+
+
+class Foresight:
+    """What consent would say, for plans: nothing is granted and nothing is written down.
+
+    What a voice's record says whatever the use is asked once a voice. A run asks everything anew.
+    """
+
+    def __init__(self) -> None:
+        self._voices: dict[str, Voice | Refused] = {}
+        self._standing: dict[str, Refused | None] = {}
+
+    def voice(self, job: Job) -> Voice:
+        """A job's voice.
+
+        Raises:
+            BadInput: There is none of that name.
+            Refused: It has no consent record.
+        """
+        voice_id = job.spot.order.voice
+        if voice_id not in self._voices:
+            try:
+                self._voices[voice_id] = load_voice(voice_id, job.desk.voices)
+            except Refused as refusal:
+                self._voices[voice_id] = refusal
+        found = self._voices[voice_id]
+        if isinstance(found, Refused):
+            raise found
+        return found
+
+    def require(self, job: Job, locale: str) -> None:
+        """That a job would get leave for one locale now.
+
+        Raises:
+            Refused: It would not.
+        """
+        voice = self.voice(job)
+        if voice.id not in self._standing:
+            try:
+                require_all(voice, job.authority)
+                self._standing[voice.id] = None
+            except Refused as refusal:
+                self._standing[voice.id] = refusal
+        if (stands_against := self._standing[voice.id]) is not None:
+            raise stands_against
+        require_consent(asked_of(job, locale), voice)
+        foresee(
+            voice,
+            uses_of(job.spot, locale, job.project.settings.provider),
+            job.authority,
+            weights=job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial),
+            approval=load_spot_approval(job.spot.folder),
+        )

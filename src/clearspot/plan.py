@@ -1,0 +1,310 @@
+"""The change plan: what of a spot would be made again, and why. It reads, and runs nothing.
+
+A deliverable is kept where its receipt is ours, its files are as the receipt says, it was made from what there is now,
+and consent and approvals stand. For the others the store is asked, stage by stage, what of them is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clearspot.actions import VoiceTool, aligning, encoding, fitting, mixing, speaking, transcribing
+from clearspot.approvals import require_script_approval
+from clearspot.disclosure import rate_for
+from clearspot.errors import ClearspotError, Refused
+from clearspot.hashing import sha256_file
+from clearspot.ingredients import changes, ingredients, recogniser_of, speech_of, watermark_of
+from clearspot.job import Job
+from clearspot.leave import Foresight, asked_of
+from clearspot.media import ffmpeg
+from clearspot.published import DigestOf, Published, look
+from clearspot.spot import DISCLOSURE_ID
+from clearspot.stages.translate import translate
+from clearspot.store import Record
+from clearspot.timebase import seconds
+
+StepState = Literal["kept", "again"]
+DeliverableState = Literal["kept", "again", "blocked", "refused"]
+
+NEVER_STORED = {
+    "authorize": "consent is asked every time",
+    "sign": "papers are made anew for every file",
+    "gate": "every new file is listened to",
+    "export": "a new file takes its place",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of a locale (of one line, or one profile, in ``of``): kept, or made again and why.
+
+    ``follows``: only if what comes before it comes out otherwise.
+    """
+
+    stage: str
+    state: StepState
+    why: tuple[str, ...] = ()
+    of: str = ""
+    follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """What a run would do about one deliverable.
+
+    ``kept``: nothing. ``again``: make it. ``blocked``: consent or approval stands against it today. ``refused``: the
+    gate refused exactly this before. ``published`` is what lies there; ``changed`` is what differs from it, in words,
+    by the stage that it matters to first.
+    """
+
+    locale: str
+    profile: str
+    state: DeliverableState
+    why: tuple[str, ...]
+    published: Published
+    changed: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to do that was not done before: what was said already need not be said again."""
+        if self.state == "blocked":
+            return self.published.media or self.published.refusal.get("error", {}).get("what") not in self.why
+        return self.state == "again"
+
+
+@dataclass(frozen=True, slots=True)
+class SpotPlan:
+    """Every stage of every locale, and every deliverable."""
+
+    spot: str
+    steps: tuple[Step, ...]
+    locales: Mapping[str, tuple[Step, ...]]
+    deliverables: tuple[Deliverable, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether a run would do nothing that was not done before."""
+        return not any(one.pending for one in self.deliverables)
+
+    @property
+    def again(self) -> tuple[tuple[str, Step], ...]:
+        """Each step that would be done, with its locale (empty: of the whole spot)."""
+        all_steps = [("", step) for step in self.steps]
+        all_steps += [(locale, step) for locale, steps in self.locales.items() for step in steps]
+        return tuple((locale, step) for locale, step in all_steps if step.state == "again")
+
+    @property
+    def speaks(self) -> bool:
+        """Whether anything would be spoken."""
+        return any(step.stage in {"speak", "fit"} for _, step in self.again)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan for machines."""
+        return {
+            "spot": self.spot,
+            "empty": self.empty,
+            "deliverables": [
+                {"locale": one.locale, "profile": one.profile, "state": one.state, "why": list(one.why)}
+                for one in self.deliverables
+            ],
+            "steps": [_step_json(step) for step in self.steps],
+            "locales": {locale: [_step_json(step) for step in steps] for locale, steps in self.locales.items()},
+        }
+
+
+def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file) -> SpotPlan:
+    """What a run of a job would do.
+
+    Args:
+        job: What is asked for.
+        foresight: Says what consent would say.
+        digest_of: The sha256 of a published file.
+
+    Raises:
+        BadInput: There is no such voice.
+    """
+    deliverables = tuple(
+        _deliverable(job, locale, profile, foresight, digest_of)
+        for locale, profiles in job.todo.items()
+        for profile in profiles
+    )
+    reasons = {
+        locale: [one for one in deliverables if one.locale == locale and one.state != "kept"] for locale in job.todo
+    }
+    walk = _Walk(job, foresight)
+    spot_steps, timed = walk.spot([one for several in reasons.values() for one in several])
+    return SpotPlan(
+        job.spot.id,
+        tuple(spot_steps),
+        {locale: tuple(walk.locale(locale, timed, again)) for locale, again in reasons.items()},
+        deliverables,
+    )
+
+
+def _deliverable(job: Job, locale: str, profile: str, foresight: Foresight, digest_of: DigestOf) -> Deliverable:
+    there = look(job, locale, profile, digest_of)
+    if blocks := _blocks(job, locale, foresight):
+        return Deliverable(locale, profile, "blocked", tuple(error.what for error in blocks), there)
+    now = ingredients(job, foresight.voice(job), locale, profile)
+    if there.refusal and there.refusal.get("findings") and there.refusal.get("ingredients") == now:
+        return Deliverable(locale, profile, "refused", (str(there.refusal["error"]["what"]),), there)
+    differing = changes(there.ingredients, now, locale, profile) if there.receipt else {}
+    why = [told for several in differing.values() for told in several]
+    if there.wrong:
+        why.append(there.wrong)
+    return Deliverable(locale, profile, "again" if why else "kept", tuple(why), there, differing)
+
+
+def _blocks(job: Job, locale: str, foresight: Foresight) -> list[ClearspotError]:
+    """Everything that stands against a locale before anything is made: as a run would say it."""
+    found: list[ClearspotError] = []
+    for require in (
+        lambda: require_script_approval(job.spot, job.approvals),
+        lambda: asked_of(job, locale),
+        lambda: translate(job.spot, locale, job.disclosure_of(locale), job.approvals, lambda *_: _WouldDraft()),
+        lambda: foresight.require(job, locale),
+    ):
+        try:
+            require()
+        except Refused as refusal:
+            found.append(refusal)
+    return found
+
+
+class _WouldDraft:
+    """Stands where a machine would draft a line: a plan only says that it would."""
+
+    version = "a machine, when it is run"
+
+    def knows(self, source: str, target: str) -> bool:
+        return True
+
+    def translate(self, text: str, source: str, target: str) -> str:
+        return ""
+
+
+class _Walk:
+    """Asks the store along the stages; each key follows from what the stage before it gave."""
+
+    def __init__(self, job: Job, foresight: Foresight) -> None:
+        self._job, self._foresight = job, foresight
+
+    def spot(self, again: list[Deliverable]) -> tuple[list[Step], str]:
+        """Of transcribe and align; and the digest of the timed script, empty where it is not known."""
+        job = self._job
+        if not again:
+            return [Step("transcribe", "kept"), Step("align", "kept")], ""
+        why = _Why(again)
+        heard = job.cache.find(transcribing(job.inputs["recording"], recogniser_of(job)).key)
+        steps = [why.step("transcribe", heard)]
+        timed = None
+        if heard:
+            timed = job.cache.find(aligning(heard.output, job.spot.script, job.limits.recording).key)
+        steps.append(why.step("align", timed, after=heard))
+        return steps, timed.output if timed else ""
+
+    def locale(self, locale: str, timed: str, again: list[Deliverable]) -> Iterator[Step]:
+        """Everything of one locale."""
+        job = self._job
+        if not again:
+            yield from (Step(stage, "kept") for stage in ("translate", "authorize", "speak", "fit", "mix"))
+            yield from (
+                Step(stage, "kept", of=profile)
+                for profile in job.todo[locale]
+                for stage in ("encode", "sign", "gate", "export")
+            )
+            return
+        why = _Why(again)
+        written = job.spot.translations.get(locale)
+        words = {line: written.lines[line] for line in job.spot.script.lines if written and line in written.lines}
+        drafts = [line for line in job.spot.script.lines if line not in words]
+        told = tuple(f"line `{line}` is not translated: a machine drafts it" for line in drafts)
+        yield Step("translate", "again" if drafts else "kept", told)
+        yield Step("authorize", "again", (NEVER_STORED["authorize"],))
+        try:
+            voice = self._foresight.voice(job)
+            tool = VoiceTool(voice.file.digest, speech_of(job, voice))
+            disclosure = job.disclosure_of(locale)
+        except Refused as refusal:  # nothing is known of a voice that may not speak
+            yield from (Step(stage, "again", (refusal.what,)) for stage in ("speak", "fit", "mix"))
+            return
+        clips: list[tuple[str, str, str]] = []
+        for line, text in {DISCLOSURE_ID: disclosure, **words}.items():
+            record = self._clip(tool, locale, line, text)
+            yield why.step("speak", record, of=line)
+            if record:
+                clips.append((line, text, record.output))
+        yield from (Step("speak", "again", ("it is drafted first",), of=line) for line in drafts)
+        yield from self._after_speech(
+            locale, timed, clips, tool, why, complete=len(clips) == 1 + len(job.spot.script.lines)
+        )
+
+    def _clip(self, tool: VoiceTool, locale: str, line: str, text: str) -> Record | None:
+        job = self._job
+        record = job.cache.find(speaking(tool, locale, text, 1.0, "").key)
+        if record is None or line != DISCLOSURE_ID:
+            return record
+        natural_s = seconds(int(record.facts.get("samples", 0)))
+        rate = rate_for(job.requirements[locale].disclosure, text, natural_s)
+        return record if rate == 1.0 else job.cache.find(speaking(tool, locale, text, rate, "").key)
+
+    def _after_speech(
+        self, locale: str, timed: str, clips: list[tuple[str, str, str]], tool: VoiceTool, why: _Why, *, complete: bool
+    ) -> Iterator[Step]:
+        job = self._job
+        fitted = mixed = None
+        before: object = complete and timed
+        if before:
+            asked = job.requirements[locale].disclosure
+            fitted = job.cache.find(fitting(timed, clips, tool, job.spot.order, asked, locale).key)
+        yield why.step("fit", fitted, after=before)
+        if fitted:
+            mixed = job.cache.find(mixing(fitted.output, job.inputs.get("bed", ""), watermark_of(job), locale).key)
+        yield why.step("mix", mixed, after=fitted)
+        for profile in job.todo[locale]:
+            if profile not in why.profiles:
+                yield from (Step(stage, "kept", of=profile) for stage in ("encode", "sign", "gate", "export"))
+                continue
+            encoded = None
+            if mixed:
+                encoded = job.cache.find(encoding(mixed.output, job.profiles[profile], ffmpeg.version(), "").key)
+            yield why.step("encode", encoded, after=mixed, of=profile)
+            yield from (Step(stage, "again", why.of(stage), of=profile) for stage in ("sign", "gate", "export"))
+
+
+class _Why:
+    """What is told of a stage that is done again: what changed, or what comes before it."""
+
+    def __init__(self, again: list[Deliverable]) -> None:
+        self.profiles = frozenset(one.profile for one in again)
+        self._changed: dict[str, list[str]] = {}
+        for one in again:
+            for stage, told in one.changed.items():
+                known = self._changed.setdefault(stage, [])
+                known += [each for each in told if each not in known]
+
+    def of(self, stage: str) -> tuple[str, ...]:
+        """Of a stage that is never served from the store."""
+        return tuple(self._changed.get(stage, ())) or (NEVER_STORED[stage],)
+
+    def step(self, stage: str, record: Record | None, *, after: object = True, of: str = "") -> Step:
+        """Of one that is, and may be there: ``after`` is falsy where what comes before it is not known."""
+        if record is not None:
+            return Step(stage, "kept", of=of)
+        own = tuple(told for told in self._changed.get(stage, ()) if stage != "speak" or _concerns(told, of))
+        if not after:
+            return Step(stage, "again", (*own, "what comes before it is made again"), of=of, follows=True)
+        return Step(stage, "again", own or ("it is not in the store",), of=of)
+
+
+def _concerns(told: str, line: str) -> bool:
+    """Whether words about a change are about one line, or about every line."""
+    if told.startswith("the disclosure"):
+        return line == DISCLOSURE_ID
+    return f"`{line}`" in told or not told.startswith("line `")
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {"stage": step.stage, "of": step.of, "state": step.state, "why": list(step.why), "follows": step.follows}

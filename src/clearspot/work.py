@@ -1,0 +1,99 @@
+"""One run of one spot: plan, make what the plan asks for, keep the rest, and write down what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from clearspot.delivery import Outcome, conclude
+from clearspot.errors import MachineFault
+from clearspot.gate.rules import Finding
+from clearspot.job import Job, require_ready
+from clearspot.leave import Foresight
+from clearspot.locks import spot_lock
+from clearspot.pipeline import warm_up
+from clearspot.plan import Deliverable, SpotPlan, plan_spot
+from clearspot.published import path_of
+from clearspot.report.write import REPORT
+
+Runner = Callable[[Job], list[Outcome]]
+"""Makes everything in a job's ``todo``: with Prefect or without."""
+
+
+def everything(planned: Deliverable) -> bool:
+    """What a run that somebody asked for makes: all that is not kept, also what was refused before."""
+    return planned.state != "kept"
+
+
+def news(planned: Deliverable) -> bool:
+    """What a sweep makes: what was not said before."""
+    return planned.pending
+
+
+def produce(
+    job: Job,
+    runner: Runner,
+    wanted: Callable[[Deliverable], bool] = everything,
+    expect: Callable[[Job], None] = lambda _: None,
+) -> list[Outcome]:
+    """Bring a spot's deliverables to where they should be. One that fails does not stop the others.
+
+    Args:
+        job: What is asked for.
+        runner: Makes what is not kept.
+        wanted: Which of what is not kept is to be made.
+        expect: Is told what will be made before it begins.
+
+    Returns:
+        What became of each deliverable that was kept or made, in the spot's order.
+
+    Raises:
+        ClearspotError: Nothing could be begun; ``UnderWay`` where another process makes this spot.
+    """
+    with spot_lock(job.project, job.home):
+        plan = plan_spot(job, Foresight())
+        kept = {(one.locale, one.profile): _kept(job, one) for one in plan.deliverables if one.state == "kept"}
+        left = left_to_do(job, plan, wanted)
+        expect(left)
+        made: dict[tuple[str, str], Outcome] = {}
+        if left.todo:
+            require_ready(left)
+            warm_up(left)
+            made = {(one.locale, one.profile): one for one in runner(left)}
+        done = kept | made
+        order = [(locale, profile) for locale, profiles in job.todo.items() for profile in profiles]
+        outcomes = [done[each] for each in order if each in done]
+        if made or not (job.home / REPORT).is_file():
+            conclude(job, outcomes)
+        if made:
+            _make_room(job)
+        return outcomes
+
+
+def left_to_do(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool]) -> Job:
+    """A job with what is wanted of a plan as its ``todo``."""
+    todo: dict[str, tuple[str, ...]] = {}
+    for one in plan.deliverables:
+        if one.state != "kept" and wanted(one):
+            todo[one.locale] = (*todo.get(one.locale, ()), one.profile)
+    return replace(job, todo=todo, speaks=plan.speaks)
+
+
+def _kept(job: Job, planned: Deliverable) -> Outcome:
+    receipt = planned.published.receipt
+    return Outcome(
+        planned.locale,
+        planned.profile,
+        path_of(job, planned.locale, receipt),
+        str(receipt["essence_sha256"]),
+        tuple(Finding(**finding) for finding in receipt["findings"]),
+        kept=True,
+    )
+
+
+def _make_room(job: Job) -> None:
+    """Keep the store within its limit. What fails here fails no deliverable."""
+    try:
+        job.desk.store.sweep()
+    except MachineFault as error:
+        job.warnings.append(error)
