@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from clearspot.errors import BadInput
+from clearspot.schedule import Schedule
 from clearspot.yamlfile import Strict, load_model
 
 SETTINGS = Path("configs") / "clearspot.yaml"
@@ -52,31 +51,6 @@ class Signing(Strict):
         return self
 
 
-class Schedule(Strict):
-    """When something is looked at again: a cron line with its time zone, or every so many seconds."""
-
-    cron: str = ""
-    timezone: str = "UTC"
-    interval_s: int | None = Field(default=None, ge=5, le=366 * 86_400)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if bool(self.cron) == (self.interval_s is not None):
-            raise ValueError("should have either cron or interval_s")
-        if self.cron:
-            from cronsim import CronSim, CronSimError
-
-            try:
-                CronSim(self.cron, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
-            except CronSimError as error:
-                raise ValueError(f"cron: should be a cron line such as '*/10 * * * *' (it is {self.cron!r})") from error
-        try:
-            zoneinfo.ZoneInfo(self.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"timezone: should be such as Europe/Madrid (it is {self.timezone!r})") from error
-        return self
-
-
 class Sweep(Strict):
     """What a re-render looks at: every spot below ``root``; deliverables go to ``out``."""
 
@@ -108,7 +82,7 @@ class Settings(Strict):
     store_options: dict[str, Any] = Field(default_factory=dict)
     store_limit_gb: float = Field(default=20, gt=0, le=100_000)
     sweep: Sweep = Sweep()
-    schedule: Schedule | None = None
+    schedule: Schedule = Schedule(interval_s=600)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from clearspot.errors import BadInput
 from clearspot.files import inside
 from clearspot.hashing import sha256_json
+from clearspot.schedule import Schedule
 from clearspot.text.names import Name
 from clearspot.yamlfile import Strict, load_model
 
@@ -108,7 +109,8 @@ class SpotPolicy(Strict):
 class SpotFile(Strict):
     """``spot.yaml``. Paths are relative to its folder; times are seconds.
 
-    ``policies`` names rules besides those that the markets select: of a contract, of a platform.
+    ``policies`` names rules besides those that the markets select: of a contract, of a platform. ``schedule`` is the
+    spot's own, in the place of the project's.
     """
 
     id: Id
@@ -124,6 +126,7 @@ class SpotFile(Strict):
     purpose: Purpose = "advertising"
     policy: SpotPolicy = SpotPolicy()
     policies: tuple[Id, ...] = ()
+    schedule: Schedule | None = None
 
 
 class Script(Strict):

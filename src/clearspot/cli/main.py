@@ -11,7 +11,23 @@ from typing import Annotated, Any
 import typer
 
 from clearspot import __version__
-from clearspot.cli import approve, audit, doctor, enroll, keys, models, policy, report, revoke, run, verify, voices
+from clearspot.cli import (
+    approve,
+    audit,
+    doctor,
+    enroll,
+    keys,
+    models,
+    plan,
+    policy,
+    report,
+    revoke,
+    run,
+    serve,
+    store,
+    verify,
+    voices,
+)
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 ClickException: Any = typer.BadParameter.__mro__[2]
@@ -30,6 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("serve")(serve.serve)
 app.command("verify")(verify.verify)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
@@ -39,6 +57,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(store.app, name="store")
 voices.app.command("enroll")(enroll.enroll)
 voices.app.command("check")(enroll.check)
 voices.app.command("revoke")(revoke.revoke)

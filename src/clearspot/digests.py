@@ -1,0 +1,75 @@
+"""Digests of files that did not change, remembered between processes, so that a plan need not read them all.
+
+A file is known again by its device, inode, size, and the times of its last change of content and of anything; the last
+cannot be set by hand. Runs never ask here: what they keep or export they read anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from clearspot.hashing import sha256_file
+
+TABLE = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, stat TEXT NOT NULL, sha256 TEXT NOT NULL)"
+ROW = "INSERT OR REPLACE INTO digests VALUES (?, ?, ?)"
+
+
+class DigestBook:
+    """A book of digests. Without its file, or where that cannot be written, it still gives the right ones."""
+
+    def __init__(self, database: sqlite3.Connection | None) -> None:
+        self._database = database
+
+    def sha256(self, path: Path) -> str:
+        """The sha256 of a file's bytes.
+
+        Raises:
+            MachineFault: It cannot be read.
+        """
+        place, stat = str(path.resolve()), _stat(path)
+        if (known := self._known(place, stat)) is not None:
+            return known
+        digest = sha256_file(path)
+        if self._database is not None and stat and stat == _stat(path):
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute(ROW, (place, stat, digest))
+        return digest
+
+    def _known(self, place: str, stat: str) -> str | None:
+        if self._database is None or not stat:
+            return None
+        try:
+            row = self._database.execute("SELECT stat, sha256 FROM digests WHERE path = ?", (place,)).fetchone()
+        except sqlite3.Error:
+            return None
+        return str(row[1]) if row and row[0] == stat else None
+
+
+@contextlib.contextmanager
+def digest_book(path: Path) -> Iterator[DigestBook]:
+    """Open a project's book; what was learnt is written down at the end."""
+    database = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=5)
+        database.execute(TABLE)
+    except (sqlite3.Error, OSError):
+        database = None  # damaged, or a disk that is read only: every file is read
+    try:
+        yield DigestBook(database)
+    finally:
+        if database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                database.commit()
+            database.close()
+
+
+def _stat(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"

@@ -1,0 +1,128 @@
+"""A sweep: look at many spots, make what changed in each, and let none that is bad stop the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clearspot.delivery import Outcome, as_error
+from clearspot.digests import digest_book
+from clearspot.errors import BadInput, ClearspotError
+from clearspot.job import Asked, Desk, open_job
+from clearspot.leave import Foresight
+from clearspot.locks import UnderWay
+from clearspot.plan import SpotPlan, plan_spot
+from clearspot.schedule import Schedule
+from clearspot.spot import SpotFile
+from clearspot.work import Runner, news, produce
+from clearspot.yamlfile import load_model
+
+SPOT_FILE = "spot.yaml"
+
+State = Literal["unchanged", "made", "not exported", "failed", "under way"]
+"""``not exported``: something of it was refused or failed; ``failed``: nothing of it could be begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one spot. ``why`` is what its plan saw; ``error`` why nothing could be begun."""
+
+    folder: Path
+    state: State
+    why: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    error: ClearspotError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        if self.state == "under way":  # somebody else tells what comes of it
+            return 0
+        codes = [outcome.exit_code for outcome in self.outcomes]
+        return max([*codes, self.error.exit_code if self.error else 0])
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for machines."""
+        return {
+            "spot": str(self.folder),
+            "state": self.state,
+            "why": list(self.why),
+            "deliverables": [
+                {
+                    "locale": one.locale,
+                    "profile": one.profile,
+                    "verdict": one.verdict,
+                    "path": str(one.path) if one.path else None,
+                    "error": one.error.as_json() if one.error else None,
+                }
+                for one in self.outcomes
+            ],
+            "error": self.error.as_json() if self.error else None,
+        }
+
+
+def find_spots(root: Path) -> Iterator[Path]:
+    """Every folder with a ``spot.yaml`` below a root (or the root itself), in order; hidden folders are passed over.
+
+    Raises:
+        BadInput: There is no such folder.
+    """
+    if not root.is_dir():
+        raise BadInput("there is no such folder.", where=str(root), remedy="Name the folder that holds the spots.")
+    for folder, below, files in os.walk(root):
+        if SPOT_FILE in files:
+            below.clear()  # what is in a spot is the spot's
+            yield Path(folder)
+        below[:] = sorted(name for name in below if not name.startswith("."))
+
+
+def own_schedule(folder: Path) -> Schedule | None:
+    """The schedule that a spot has for itself; None where it goes with the project's, or cannot be read."""
+    try:
+        return load_model(SpotFile, folder / SPOT_FILE).schedule
+    except ClearspotError:
+        return None  # the sweep tells what is wrong with it
+
+
+def plans(desk: Desk, folders: Iterable[Path], out: Path) -> Iterator[tuple[Path, SpotPlan | ClearspotError]]:
+    """The plan of each spot, one at a time, or why it has none."""
+    foresight = Foresight()
+    with digest_book(desk.project.digests_path) as book:
+        for folder in folders:
+            try:
+                job = open_job(Asked(folder, out=out), desk, lambda _: None, book.sha256)
+                yield folder, plan_spot(job, foresight, book.sha256)
+            except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
+                yield folder, as_error(error, str(folder))
+
+
+def sweep(desk: Desk, folders: Iterable[Path], out: Path, runner: Runner) -> Iterator[Result]:
+    """Make what changed in each spot, one spot at a time.
+
+    Args:
+        desk: What they share.
+        folders: The spots.
+        out: Where deliverables go.
+        runner: Makes what is not kept.
+    """
+    for folder, planned in plans(desk, folders, out):
+        if isinstance(planned, ClearspotError):
+            yield Result(folder, "failed", error=planned)
+        elif planned.empty:
+            yield Result(folder, "unchanged")
+        else:
+            yield _made(desk, folder, planned, out, runner)
+
+
+def _made(desk: Desk, folder: Path, planned: SpotPlan, out: Path, runner: Runner) -> Result:
+    why = tuple(dict.fromkeys(told for one in planned.deliverables if one.pending for told in one.why))
+    try:
+        outcomes = tuple(produce(open_job(Asked(folder, out=out), desk, lambda _: None), runner, news))
+    except UnderWay as error:
+        return Result(folder, "under way", why, error=error)
+    except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
+        return Result(folder, "failed", why, error=as_error(error, str(folder)))
+    made = all(outcome.error is None for outcome in outcomes)
+    return Result(folder, "made" if made else "not exported", why, outcomes)
