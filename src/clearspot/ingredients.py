@@ -62,7 +62,17 @@ def speech_of(job: Job, voice: Voice) -> Tool:
 
 
 def ingredients(job: Job, voice: Voice, locale: str, profile_id: str) -> dict[str, str]:
-    """What one deliverable is made from, as it is now.
+    """What one deliverable is made from, as it is now; see ``ingredients_of_locale``."""
+    return with_profile(job, ingredients_of_locale(job, voice, locale), profile_id)
+
+
+def with_profile(job: Job, of_locale: Mapping[str, str], profile_id: str) -> dict[str, str]:
+    """What one deliverable is made from, where what its locale's have in common is known."""
+    return {**of_locale, "profile": sha256_json(job.profiles[profile_id].model_dump(mode="json"))}
+
+
+def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]:
+    """What all deliverables of a locale are made from, as it is now.
 
     Raises:
         Refused: A licence forbids the voice's weights, or there is no wording for the disclosure.
@@ -90,7 +100,6 @@ def ingredients(job: Job, voice: Voice, locale: str, profile_id: str) -> dict[st
         "timing": [order.timing, order.duration_s],
         "bed": job.inputs.get("bed", ""),
         "watermark": watermark_of(job).parts,
-        "profile": job.profiles[profile_id].model_dump(mode="json"),
         "ffmpeg": ffmpeg.version(),
         "requirements": asked.as_json(),
         "order": [

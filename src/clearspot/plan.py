@@ -15,7 +15,7 @@ from clearspot.approvals import require_script_approval
 from clearspot.disclosure import rate_for
 from clearspot.errors import ClearspotError, Refused
 from clearspot.hashing import sha256_file
-from clearspot.ingredients import changes, ingredients, recogniser_of, speech_of, watermark_of
+from clearspot.ingredients import changes, ingredients_of_locale, recogniser_of, speech_of, watermark_of, with_profile
 from clearspot.job import Job
 from clearspot.leave import Foresight, asked_of
 from clearspot.media import ffmpeg
@@ -125,11 +125,7 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
     Raises:
         BadInput: There is no such voice.
     """
-    deliverables = tuple(
-        _deliverable(job, locale, profile, foresight, digest_of)
-        for locale, profiles in job.todo.items()
-        for profile in profiles
-    )
+    deliverables = tuple(one for locale in job.todo for one in _deliverables(job, locale, foresight, digest_of))
     reasons = {
         locale: [one for one in deliverables if one.locale == locale and one.state != "kept"] for locale in job.todo
     }
@@ -143,11 +139,18 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
     )
 
 
-def _deliverable(job: Job, locale: str, profile: str, foresight: Foresight, digest_of: DigestOf) -> Deliverable:
-    there = look(job, locale, profile, digest_of)
-    if blocks := _blocks(job, locale, foresight):
-        return Deliverable(locale, profile, "blocked", tuple(error.what for error in blocks), there)
-    now = ingredients(job, foresight.voice(job), locale, profile)
+def _deliverables(job: Job, locale: str, foresight: Foresight, digest_of: DigestOf) -> Iterator[Deliverable]:
+    blocks = tuple(error.what for error in _blocks(job, locale, foresight))
+    made_from = {} if blocks else ingredients_of_locale(job, foresight.voice(job), locale)
+    for profile in job.todo[locale]:
+        there = look(job, locale, profile, digest_of)
+        if blocks:
+            yield Deliverable(locale, profile, "blocked", blocks, there)
+        else:
+            yield _deliverable(locale, profile, with_profile(job, made_from, profile), there)
+
+
+def _deliverable(locale: str, profile: str, now: Mapping[str, str], there: Published) -> Deliverable:
     if there.refusal and there.refusal.get("findings") and there.refusal.get("ingredients") == now:
         return Deliverable(locale, profile, "refused", (str(there.refusal["error"]["what"]),), there)
     differing = changes(there.ingredients, now, locale, profile) if there.receipt else {}

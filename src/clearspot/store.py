@@ -7,7 +7,6 @@ complete. Everything is checked when it is read; what is damaged is taken away a
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,8 +69,6 @@ class Store:
 
     def __init__(self, shelf: Shelf, limit_bytes: int) -> None:
         self.shelf, self.limit_bytes = shelf, limit_bytes
-        self._known: dict[str, Record] = {}
-        self._lock = threading.Lock()
 
     def find(self, key: str) -> Record | None:
         """The record of an action whose blob is there, as large as it should be; else None."""
@@ -103,8 +100,6 @@ class Store:
         if self.shelf.size(name) != record.size:
             self.shelf.write(name, data)
         self.shelf.write(_record(key), _record_bytes(record))
-        with self._lock:
-            self._known[key] = record
         return record
 
     def status(self) -> Status:
@@ -176,22 +171,14 @@ class Store:
     def _delete(self, items: list[Item]) -> None:
         for item in items:
             self.shelf.delete(item.name)
-        with self._lock:
-            self._known.clear()
 
     def _record(self, key: str) -> Record | None:
-        with self._lock:
-            if key in self._known:
-                return self._known[key]
         data = self.shelf.read(_record(key))
         if data is None:
             return None
         record = _read_record(data, key)
         if record is None:
             self.shelf.delete(_record(key))
-            return None
-        with self._lock:
-            self._known[key] = record
         return record
 
 

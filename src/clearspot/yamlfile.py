@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -36,20 +37,21 @@ class Strict(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases and duplicate keys, and leaves dates as text."""
+class _Strict(yaml.composer.Composer, yaml.constructor.SafeConstructor):
+    """Refuses tags, aliases and duplicate keys; beside any loader that composes nodes in Python."""
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        tag = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
+    def compose_node(self: Any, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        tag = getattr(self.peek_event(), "tag", None)
         if tag is not None:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            mark = self.peek_event().start_mark
             raise yaml.constructor.ConstructorError(None, None, f"tags ({tag}) are not allowed here", mark)
         if self.check_event(yaml.AliasEvent):
-            event = self.get_event()  # type: ignore[no-untyped-call]
+            event = self.get_event()
             raise yaml.constructor.ConstructorError(
                 None, None, "aliases (*name) are not allowed here", event.start_mark
             )
-        return super().compose_node(parent, index)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -64,13 +66,34 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"the key {key!r} is there twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
 
 
-_Loader.yaml_implicit_resolvers = {
+class _Loader(_Strict, yaml.SafeLoader):
+    """The one that decides, and says what is wrong."""
+
+
+if yaml.__with_libyaml__:
+
+    class _FastLoader(_Strict, yaml.CSafeLoader):
+        """The same with libyaml's parser, six times as fast; whatever it stumbles over, the other one reads."""
+
+        def __init__(self, stream: Any) -> None:
+            yaml.CSafeLoader.__init__(self, stream)
+            yaml.composer.Composer.__init__(self)
+
+else:
+    _FastLoader = _Loader  # type: ignore[assignment, misc]
+
+
+_AS_TEXT = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+"""Dates stay text."""
+
+_Loader.yaml_implicit_resolvers = _FastLoader.yaml_implicit_resolvers = _AS_TEXT
 
 
 def read_text(path: Path, *, remedy: str = "") -> str:
@@ -107,7 +130,9 @@ def parse_yaml(text: str, where: str) -> Any:
         BadInput: It is not YAML, or uses what is not allowed; the message has line and column.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (_Loader is a SafeLoader)
+        with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
+            return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
