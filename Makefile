@@ -47,7 +47,8 @@ test-extras: $(EXTRAS)/.ready
 	$(EXTRAS)/bin/python -m pytest tests/extras
 
 bench: $(READY)
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python -m scripts.bench
+	$(BIN)/python -m scripts.bench_changes
 
 # What docs/measurements.md says of disclosures and gate. Each goes on where one before it has a bar that does not hold.
 measure: $(READY)

@@ -1,6 +1,6 @@
 """The pipeline against the bare engine loop, in one run, as ratios. Each candidate is a process of its own.
 
-    python scripts/bench.py [--rounds N]
+    python -m scripts.bench [--rounds N]
 
 The loop is the limit to stay near: the same engines called by hand in two workers of one thread, for every
 deliverable of the demo spot: recognise the recording, speak every line, mix, bring to loudness, encode, recognise
@@ -28,6 +28,7 @@ from clearspot.consent.authority import writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.registry import load_voice
 from clearspot.consent.scope import uses_of
+from clearspot.disclosure import DisclosureAsked
 from clearspot.engines.protocols import Recogniser, SpeechEngine
 from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, for_listening
@@ -38,8 +39,8 @@ from clearspot.stages.disclose import encode
 from clearspot.stages.fit import Plan, Slot, Spoken, fit
 from clearspot.stages.mix import mix
 from clearspot.stages.speak import speak
+from scripts.bench_project import SPOT, bench_project
 
-SPOT = Path(__file__).parents[1] / "spots" / "lumen-coffee"
 WORKERS = 2
 HELP_BAR_S, INLINE_BAR, PREFECT_BAR_S, SERVED_BAR_S, MEMORY_BAR_GB = 0.5, 1.25, 8.0, 2.0, 1.6
 
@@ -75,7 +76,7 @@ def bare() -> Bare:
             for locale in spot.order.locales
         },
         profiles={name: load_profile(project, name) for name in spot.order.profiles},
-        disclosures={locale: load_disclosure(project, locale).short for locale in spot.order.locales},
+        disclosures={locale: load_disclosure(project, locale, DisclosureAsked()) for locale in spot.order.locales},
         bed=decode(spot.bed, channels=2) if spot.bed else None,
     )
 
@@ -129,7 +130,7 @@ def measured(candidate: str, environment: dict[str, str] | None = None) -> tuple
     """Seconds and peak memory (GB, the process with its children) of one candidate in a process of its own."""
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, __file__, "--one", candidate],
+        [sys.executable, "-m", "scripts.bench", "--one", candidate],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -167,7 +168,8 @@ def served() -> Iterator[dict[str, str]]:
 
 
 def one(candidate: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    # A project of its own, with an empty store: what was made before is no candidate's.
+    with tempfile.TemporaryDirectory() as folder, bench_project():
         if candidate == "loop":
             loop(Path(folder))
         else:

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 
 from clearspot import pipeline
+from clearspot.delivery import Made
 from clearspot.gate.levels import level_of
 from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
-from clearspot.delivery import Made
 from clearspot.provenance import manifest, tags
 from clearspot.text.match import match_lines
 from scripts.programmes import PROFILES, Programme, open_workshop, programmes

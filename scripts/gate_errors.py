@@ -22,13 +22,13 @@ import numpy as np
 
 from clearspot import pipeline
 from clearspot.config import load_wordings
+from clearspot.delivery import Made
 from clearspot.errors import ClearspotError
 from clearspot.gate.rules import Finding
 from clearspot.job import Job
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, for_listening
 from clearspot.media.loudness import decode_and_measure
-from clearspot.delivery import Made
 from clearspot.spot import DISCLOSURE_ID
 from clearspot.stages.speak import Clip
 from clearspot.timebase import RATE_HZ, samples, seconds
@@ -108,7 +108,7 @@ def with_clips(change: Callable[[Programme, Placed], Placed]) -> Make:
 
     def sound(programme: Programme) -> Samples:
         clips = tuple(change(programme, clip) for clip in programme.timeline.clips)
-        return programme.marked(Timeline(clips, programme.timeline.length), programme.bed)
+        return programme.marked(Timeline(clips, programme.timeline.length))
 
     return sounding(sound)
 
@@ -142,7 +142,7 @@ def saying(words: Callable[[Programme, Clip], str]) -> Make:
 
 def _fitted(programme: Programme, clips: Iterable[Clip]) -> Samples:
     timeline = pipeline.fit_timeline(programme.job, programme.timed, programme.grant, tuple(clips))
-    return programme.marked(timeline, programme.bed)
+    return programme.marked(timeline)
 
 
 def in_another_language(line: int) -> Make:
@@ -196,7 +196,7 @@ def twice(programme: Programme) -> Samples:
         for clip in programme.timeline.clips
     ]
     clips.insert(clips.index(line) + 1, replace(line, start=line.end + samples(0.2)))
-    return programme.marked(Timeline(tuple(clips), programme.timeline.length + again), programme.bed)
+    return programme.marked(Timeline(tuple(clips), programme.timeline.length + again))
 
 
 def twice_in_its_time(programme: Programme) -> Samples:
@@ -204,7 +204,7 @@ def twice_in_its_time(programme: Programme) -> Samples:
     line = programme.timeline.lines[-1]
     again = replace(line, start=line.end + samples(0.3))
     whole = Timeline((*programme.timeline.clips, again), max(programme.timeline.length, again.end))
-    return programme.marked(whole, programme.bed)[: programme.timeline.length]
+    return programme.marked(whole)[: programme.timeline.length]
 
 
 def late(programme: Programme) -> Samples:
@@ -263,7 +263,8 @@ def over_full_scale(programme: Programme, bench: Bench) -> Made:
 
 def foreign(programme: Programme, bench: Bench) -> Made:
     """Signed by a project that this one does not trust."""
-    job = replace(programme.job, keys=bench.stranger.keys, trust=bench.stranger.trust)
+    desk = replace(programme.job.desk, keys=bench.stranger.keys, trust=bench.stranger.trust)
+    job = replace(programme.job, desk=desk)
     return programme.deliver(bench.profile, bench.folder, job=job)
 
 

@@ -23,12 +23,13 @@ from clearspot.consent.authority import writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.registry import load_voice
 from clearspot.consent.scope import Use
+from clearspot.delivery import Made
 from clearspot.engines.studio import Studio
 from clearspot.gate.policy import load_policies
-from clearspot.job import Asked, Job, open_job, open_studio
+from clearspot.job import Asked, Job, open_desk, open_job, open_studio
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, to_f32le
-from clearspot.delivery import Made
+from clearspot.pipeline import Bed
 from clearspot.project import Project, Settings
 from clearspot.provenance.keys import create_keys
 from clearspot.spot import load_spot
@@ -81,7 +82,7 @@ class Programme:
     grant: Grant
     clips: tuple[Clip, ...]
     timeline: Timeline
-    bed: Samples | None
+    music: Bed | None
     samples: Samples
 
     @property
@@ -96,9 +97,14 @@ class Programme:
         """Something else in the same voice."""
         return speak(self.job.studio.speech(self.grant.engine), self.grant, line_id, text)
 
-    def marked(self, timeline: Timeline, bed: Samples | None) -> Samples:
+    @property
+    def bed(self) -> Samples | None:
+        """The bed, shape (samples, 2) at 48 kHz."""
+        return self.music.samples() if self.music else None
+
+    def marked(self, timeline: Timeline) -> Samples:
         """Mixed and watermarked, as the pipeline does it."""
-        return pipeline.mix_programme(self.job, timeline, bed, self.locale)
+        return pipeline.mix_programme(self.job, timeline, self.music, self.locale)
 
     def unmarked(self) -> Samples:
         return mix(self.timeline, self.bed)
@@ -159,7 +165,7 @@ def programmes(
         tell(f"recording of {name}")
         job = a_job(shop, name, everything[name])
         timed = pipeline.align_script(job, pipeline.transcribe_recording(job))
-        bed = pipeline.decode_bed(job)
+        bed = pipeline.look_at_bed(job)
         for locale in locales:
             tell(f"speaking {name} {locale}")
             translation = pipeline.translate_script(job, locale)
@@ -181,7 +187,8 @@ def a_job(shop: Workshop, name: str, ad: Mapping[str, Any], project: Project | N
         approve_script(spot, "Measurement", now)
         for locale in MARKETS:
             approve_translation(spot, locale, "Measurement", now)
-    return open_job(Asked(folder, out=shop.root / "out"), project or shop.project, shop.studio, lambda _: None)
+    desk = open_desk(project or shop.project, shop.studio)
+    return open_job(Asked(folder, out=shop.root / "out"), desk, lambda _: None)
 
 
 def _write_spot(folder: Path, name: str, ad: Mapping[str, Any]) -> None:

@@ -23,9 +23,15 @@ SAME = [
     ("it-IT", "Da lunedì a giovedì.", "Dall 'une di a giovedì."),
     ("pt-BR", "Oferta válida até 31 de março.", "oferta válida até 30 e um de março."),
     ("pt-BR", "A partir de 25 euros por viagem.", "a partir de 20 e 5 euros por viagem"),
+    ("pt-BR", "Seguro a partir de 25 euros por viagem.", "seguros a partir de 20 e 5 euros por viagem"),
+    ("es-ES", "Este sábado, lleva tres plantas y paga dos.", "Este sábado llevate tres plantas y pagados."),
+    ("es-ES", "Nova Energy, luz que entiendes.", "No va Energy, luz que entiendes."),
 ]
 
 DIFFERENT = [
+    ("es-ES", "Lleva tres plantas y paga dos.", "Lleva tres plantas y pagatres.", "numbers differ"),
+    ("es-ES", "Nova va a más, cada día.", "Nova no va a más, cada día.", "denials differ"),
+    ("en-US", "It is sold with sugar in it.", "It isn't sold with sugar in it.", "denials differ"),
     ("en-US", "Offer ends June 30.", "Offer ends July 30.", "approved 30, june, heard 30, july"),
     ("en-US", "Until Sunday, save 30%", "Until Monday, save 30%", "sunday"),
     ("en-US", "save 30% today", "save 13% today", "30 percent"),

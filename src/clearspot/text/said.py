@@ -7,9 +7,11 @@ letters, and the whole within an error rate. The rate alone would let "July 30" 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from clearspot.text.folding import unaccented
 from clearspot.text.match import LineMatch, closeness, heard_text
@@ -85,35 +87,78 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
     """One approved line against the words that were attributed to it."""
     heard = heard_text(match.words)
     expected = normalise(text, locale).replace(" ", "")
-    exact, denials = (*number_runs(text, locale), *_calendar(text, locale)), _denials(text, locale)
-    # Where every letter is the same, so is what was said: "pagados" is "paga dos", "20 e 5" is "25" in Portuguese.
-    letter_by_letter = expected == match.heard.replace(" ", "")
+    exact = _exact(text, locale)
     return Said(
         text=text,
         heard=heard,
         error_rate=match.character_error_rate,
         exact=exact,
-        exact_heard=exact if letter_by_letter else (*number_runs(heard, locale), *_calendar(heard, locale)),
+        exact_heard=exact if _same_numbers(text, heard, locale) else _exact(heard, locale),
         names=tuple(
             (name, closeness(name, heard, locale))
             for name in protected
             if normalise(name, locale).replace(" ", "") in expected
         ),
-        denials=denials,
-        denials_heard=denials if letter_by_letter else _denials(heard, locale),
+        denials=_denials(_without_contractions(text, locale), locale),
+        denials_heard=_denials(
+            spaced_as(_without_contractions(text, locale), _without_contractions(heard, locale)), locale
+        ),
         lost=_lost_words(normalise(text, locale), normalise(heard, locale), _words_of(protected, locale)),
     )
 
 
-def _denials(text: str, locale: str) -> tuple[str, ...]:
-    """The words of denial in a text, in order; English contractions (isn't) count as "not"."""
-    language = locale.split("-", maxsplit=1)[0]
-    known = DENIALS.get(language, frozenset())
-    found = []
-    for word in normalise(re.sub(r"n['\u2019]t\b", " not", text) if language == "en" else text, locale).split():
-        if word in known:
-            found.append("not" if word == "cannot" else word)
-    return tuple(found)
+def spaced_as(expected: str, heard: str) -> str:
+    """Heard words parted as the expected ones are, wherever every letter between two common word ends is the same.
+
+    Nobody hears a space: "pagados" is "paga dos", and "no va" may be "Nova". A letter that differs keeps the words
+    around it as they were heard.
+
+    Args:
+        expected: Normalised.
+        heard: Normalised.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    wanted, given = expected.replace(" ", ""), heard.replace(" ", "")
+    ends_wanted, ends = _word_ends(expected), _word_ends(heard)
+    for block in Levenshtein.opcodes(wanted, given):
+        if block.tag != "equal":
+            continue
+        shift = block.dest_start - block.src_start
+        here = range(block.dest_start, block.dest_end + 1)
+        common = [at for at in here if at in ends and at - shift in ends_wanted]
+        if common:
+            inside = range(common[0], common[-1] + 1)
+            ends = {at for at in ends if at not in inside} | {at for at in inside if at - shift in ends_wanted}
+    cuts = sorted(ends)
+    return " ".join(given[start:end] for start, end in pairwise(cuts))
+
+
+def _word_ends(text: str) -> set[int]:
+    """Where words begin and end, counted without spaces."""
+    return {0, *itertools.accumulate(map(len, text.split()))}
+
+
+def _exact(text: str, locale: str) -> tuple[str, ...]:
+    """What must agree exactly: numbers, prices, months and days."""
+    return (*number_runs(text, locale), *_calendar(text, locale))
+
+
+def _same_numbers(text: str, heard: str, locale: str) -> bool:
+    """Whether the same numbers were said, however the listener wrote them: "20 e 5" is "25" in Portuguese."""
+    expected, said = normalise(text, locale), normalise(heard, locale)
+    return _exact(expected, locale) == _exact(spaced_as(expected, said), locale)
+
+
+def _without_contractions(text: str, locale: str) -> str:
+    """Normalised; an English "isn't" is "is not"."""
+    return normalise(re.sub(r"n['\u2019]t\b", " not", text) if locale.startswith("en") else text, locale)
+
+
+def _denials(normalised: str, locale: str) -> tuple[str, ...]:
+    """The words of denial in a normalised text, in order."""
+    known = DENIALS.get(locale.split("-", maxsplit=1)[0], frozenset())
+    return tuple("not" if word == "cannot" else word for word in normalised.split() if word in known)
 
 
 def _words_of(texts: Sequence[str], locale: str) -> frozenset[str]:
