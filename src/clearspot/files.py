@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import platform
+import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +15,10 @@ from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.hashing import sha256_bytes, sha256_file
 
 PARTIAL = ".partial"
-"""How the name of a file ends that is not whole yet."""
+"""How the name of a file ends that is not whole yet; before it stand the machine and the process that write it."""
+
+STALE_S = 3600.0
+"""What another machine left half-written is taken away after this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+        prefix = f".{path.name}.{_machine()}-{os.getpid()}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -104,6 +112,41 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             raise
     except OSError as error:
         raise MachineFault(f"cannot be written: {error.strerror}.", where=str(path)) from error
+
+
+def sweep_partials(folder: Path) -> None:
+    """Take away what killed processes left half-written below a folder; what is being written stays."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        with contextlib.suppress(OSError):  # somebody else may take it away meanwhile
+            if is_left_behind(path):
+                path.unlink()
+
+
+def is_left_behind(partial: Path) -> bool:
+    """Whether nobody will finish a half-written file: its process is gone, or it is another machine's and old.
+
+    Raises:
+        OSError: It is gone.
+    """
+    form = re.search(r"\.([^.]*)-(\d+)\.[^.]*$", partial.name.removesuffix(PARTIAL))
+    if form and form[1] == _machine():
+        return not alive(int(form[2]))
+    return time.time() - partial.stat().st_mtime > STALE_S
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this machine is still there."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _machine() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())
 
 
 def _flush_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from clearspot import pipeline
 from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import BadInput, MachineFault
+from clearspot.files import alive
 from clearspot.job import Job
 from clearspot.pipeline import Bed
 from clearspot.stages.align import TimedScript
@@ -42,7 +43,7 @@ def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
         out.mkdir(parents=True, exist_ok=True)
         for left in out.glob(f"{WORKSHOP}*-*"):
             owner = left.name.removeprefix(WORKSHOP).partition("-")[0]
-            if owner.isdigit() and not _alive(int(owner)):
+            if owner.isdigit() and not alive(int(owner)):
                 shutil.rmtree(left, ignore_errors=True)
         prefix = f"{WORKSHOP}{os.getpid()}-"
         return tempfile.TemporaryDirectory(prefix=prefix, dir=out, ignore_cleanup_errors=True)
@@ -50,16 +51,6 @@ def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
         raise BadInput("is not a folder.", where=str(out), remedy="Name another --out.") from error
     except OSError as error:
         raise MachineFault(f"cannot be written to: {error.strerror}.", where=str(out)) from error
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _locale(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from clearspot.errors import BadInput, MachineFault
-from clearspot.files import PARTIAL, write_atomically
+from clearspot.files import PARTIAL, is_left_behind, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,12 @@ class Folder:
             (self.root / name).unlink()
 
     def items(self) -> Iterator[Item]:
-        """See ``Shelf.items``. What a killed process left half-written is swept away once it is an hour old."""
+        """See ``Shelf.items``. What killed processes left half-written is taken away."""
         for path in sorted(self.root.rglob("*")):
             with contextlib.suppress(OSError):  # somebody else may take it away meanwhile
                 stat = path.stat()
                 if path.name.endswith(PARTIAL):
-                    if time.time() - stat.st_mtime > 3600:
+                    if is_left_behind(path):
                         path.unlink()
                 elif path.is_file():
                     yield Item(path.relative_to(self.root).as_posix(), stat.st_size, stat.st_mtime)

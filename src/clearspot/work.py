@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from clearspot.delivery import Outcome, conclude
 from clearspot.errors import MachineFault
+from clearspot.files import sweep_partials
 from clearspot.gate.rules import Finding
 from clearspot.job import Job, require_ready
 from clearspot.leave import Foresight
@@ -51,6 +52,8 @@ def produce(
         ClearspotError: Nothing could be begun; ``UnderWay`` where another process makes this spot.
     """
     with spot_lock(job.project, job.home):
+        for folder in (job.home, job.project.audit_dir):
+            sweep_partials(folder)
         plan = plan_spot(job, Foresight())
         kept = {(one.locale, one.profile): _kept(job, one) for one in plan.deliverables if one.state == "kept"}
         left = left_to_do(job, plan, wanted)

@@ -165,12 +165,12 @@ def test_a_failure_is_never_kept(store: Store, shelf: Folder) -> None:
 # --- what is damaged -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known already", "not read yet"])
+@pytest.mark.parametrize("same", [True, False], ids=["who kept it", "who comes later"])
 @pytest.mark.parametrize("case", BLOB_DAMAGE)
-def test_a_damaged_blob_is_a_miss_and_made_again(store: Store, shelf: Folder, case: str, known: bool) -> None:
+def test_a_damaged_blob_is_a_miss_and_made_again(store: Store, shelf: Folder, case: str, same: bool) -> None:
     kept, other = keep_text(store, "Hello"), keep_text(store, "Good night")
     spoil(shelf, blob_name(kept.output), BLOB_DAMAGE[case])
-    reader = store if known else Store(shelf, GB)
+    reader = store if same else Store(shelf, GB)
     assert read_back(reader, kept.key) is None
     left = shelf.size(blob_name(kept.output))
     assert left is None or left != kept.size, "what has the right size and the wrong bytes is gone"
@@ -302,9 +302,11 @@ def test_a_blob_without_a_record_stays_while_it_is_young(
 
 
 @pytest.mark.parametrize(("age_s", "stays"), [(0.0, True), (YOUNG_S + 60, False)])
-def test_half_a_file_is_nothing_and_goes_when_it_is_old(store: Store, shelf: Folder, age_s: float, stays: bool) -> None:
+def test_half_a_file_of_another_machine_is_nothing_and_goes_when_it_is_old(
+    store: Store, shelf: Folder, age_s: float, stays: bool
+) -> None:
     kept = keep_text(store, "Hello")
-    half = (shelf.root / blob_name(kept.output)).with_name(f".{kept.output}.x1y2{PARTIAL}")
+    half = (shelf.root / blob_name(kept.output)).with_name(f".{kept.output}.another-machine-1.x1y2{PARTIAL}")
     half.write_bytes(b"half")
     os.utime(half, (time.time() - age_s,) * 2)
     assert store.status().blobs == 1

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from clearspot import files, shelves
+from clearspot import files
 from clearspot import store as store_module
 from clearspot.errors import MachineFault
 from clearspot.files import PARTIAL
@@ -208,7 +208,7 @@ TIMES = {"1970": 0.0, "2001": 1e9, "2242": 2.0**33}
 def set_clock(monkeypatch: pytest.MonkeyPatch, *times: float) -> None:
     """What the store takes for now, one after the other and over again."""
     clock = itertools.cycle(times)
-    for module in (store_module, shelves):
+    for module in (store_module, files):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: next(clock)))
 
 
@@ -285,10 +285,23 @@ def test_what_a_killed_process_kept_is_whole(shelf: Folder) -> None:
             if record is None:
                 break
             assert (store.read(record), record.facts) == (text.encode() * 5_000, {"number": number})
-    for half in halves(shelf.root):
-        os.utime(half, (0, 0))
     store.status()
-    assert halves(shelf.root) == []
+    assert halves(shelf.root) == [], "what they left half-written is taken away"
+
+
+def test_what_is_being_written_is_left_alone(shelf: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However old it looks, and whoever tidies up meanwhile."""
+    replace, seen = os.replace, []
+
+    def tidy_first(half: str, path: Path) -> None:
+        os.utime(half, (0, 0))
+        Store(shelf, 0).sweep()
+        seen.append(Path(half).exists())
+        replace(half, path)
+
+    monkeypatch.setattr(files.os, "replace", tidy_first)
+    run = Run(Store(shelf, GB))
+    assert (run.ask("Hello"), run.warnings, seen) == (said("Hello"), [], [True, True])
 
 
 # --- many at once ----------------------------------------------------------------------------------------------
