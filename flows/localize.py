@@ -118,7 +118,7 @@ def run(job: Job) -> list[Outcome]:
     handed = _Handed(job)
     token = _handed.set(handed)
     try:
-        state = localize(
+        state = localize.with_options(flow_run_name=job.spot.id)(
             spot=str(job.spot.folder),
             locales=list(job.locales),
             profiles=list(job.profiles),

@@ -6,14 +6,14 @@ and consent and approvals stand. For the others the store is asked, stage by sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from clearspot.actions import VoiceTool, aligning, encoding, fitting, mixing, speaking, transcribing
 from clearspot.approvals import require_script_approval
 from clearspot.disclosure import rate_for
-from clearspot.errors import ClearspotError, Refused
+from clearspot.errors import Refused
 from clearspot.hashing import sha256_file
 from clearspot.ingredients import changes, ingredients_of_locale, recogniser_of, speech_of, watermark_of, with_profile
 from clearspot.job import Job
@@ -56,7 +56,7 @@ class Deliverable:
 
     ``kept``: nothing. ``again``: make it. ``blocked``: consent or approval stands against it today. ``refused``: the
     gate refused exactly this before. ``published`` is what lies there; ``changed`` is what differs from it, in words,
-    by the stage that it matters to first.
+    by the stage that it matters to first; ``waits`` is whether nothing but a sign-off is missing.
     """
 
     locale: str
@@ -65,13 +65,20 @@ class Deliverable:
     why: tuple[str, ...]
     published: Published
     changed: Mapping[str, list[str]] = field(default_factory=dict)
+    waits: bool = False
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to do that was not done before: what was said already need not be said again."""
-        if self.state == "blocked":
-            return self.published.media or self.published.refusal.get("error", {}).get("what") not in self.why
-        return self.state == "again"
+        """Whether there is something to do that was not done before: what was said already need not be said again.
+
+        What lies there stays while new words wait for their sign-off: it says what was approved. Consent that ended
+        takes it away.
+        """
+        if self.state != "blocked":
+            return self.state == "again"
+        if self.published.media:
+            return not self.waits
+        return self.published.refusal.get("error", {}).get("what") not in self.why
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +147,13 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
 
 
 def _deliverables(job: Job, locale: str, foresight: Foresight, digest_of: DigestOf) -> Iterator[Deliverable]:
-    blocks = tuple(error.what for error in _blocks(job, locale, foresight))
+    sign_offs, others = _missing_sign_offs(job, locale), _blocks(job, locale, foresight)
+    blocks = tuple(error.what for error in (*sign_offs, *others))
     made_from = {} if blocks else ingredients_of_locale(job, foresight.voice(job), locale)
     for profile in job.todo[locale]:
         there = look(job, locale, profile, digest_of)
         if blocks:
-            yield Deliverable(locale, profile, "blocked", blocks, there)
+            yield Deliverable(locale, profile, "blocked", blocks, there, waits=not others)
         else:
             yield _deliverable(locale, profile, with_profile(job, made_from, profile), there)
 
@@ -160,15 +168,24 @@ def _deliverable(locale: str, profile: str, now: Mapping[str, str], there: Publi
     return Deliverable(locale, profile, "again" if why else "kept", tuple(why), there, differing)
 
 
-def _blocks(job: Job, locale: str, foresight: Foresight) -> list[ClearspotError]:
-    """Everything that stands against a locale before anything is made: as a run would say it."""
-    found: list[ClearspotError] = []
-    for require in (
+def _missing_sign_offs(job: Job, locale: str) -> list[Refused]:
+    """What somebody has to approve first: the script, lines of the locale; as a run would say it."""
+    return _refusals(
         lambda: require_script_approval(job.spot, job.approvals),
-        lambda: asked_of(job, locale),
-        lambda: translate(job.spot, locale, job.disclosure_of(locale), job.approvals, lambda *_: _WouldDraft()),
-        lambda: foresight.require(job, locale),
-    ):
+        lambda: translate(job.spot, locale, "", job.approvals, lambda *_: _WouldDraft()),
+    )
+
+
+def _blocks(job: Job, locale: str, foresight: Foresight) -> list[Refused]:
+    """What else stands against a locale before anything is made."""
+    return _refusals(
+        lambda: asked_of(job, locale), lambda: job.disclosure_of(locale), lambda: foresight.require(job, locale)
+    )
+
+
+def _refusals(*required: Callable[[], object]) -> list[Refused]:
+    found: list[Refused] = []
+    for require in required:
         try:
             require()
         except Refused as refusal:

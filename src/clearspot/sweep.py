@@ -22,8 +22,8 @@ from clearspot.yamlfile import load_model
 
 SPOT_FILE = "spot.yaml"
 
-State = Literal["unchanged", "made", "not exported", "failed", "under way"]
-"""``not exported``: something of it was refused or failed; ``failed``: nothing of it could be begun."""
+State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under way"]
+"""``waiting``: for a sign-off; ``not exported``: something of it was refused or failed; ``failed``: nothing of it could be begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ def sweep(desk: Desk, folders: Iterable[Path], out: Path, runner: Runner) -> Ite
         if isinstance(planned, ClearspotError):
             yield Result(folder, "failed", error=planned)
         elif planned.empty:
-            yield Result(folder, "unchanged")
+            waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
+            yield Result(folder, "waiting" if waits else "unchanged", waits)
         else:
             yield _made(desk, folder, planned, out, runner)
 

@@ -1,0 +1,288 @@
+"""What a plan says of every kind of change; and a run does what its plan said, nothing less and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.change_scenes import (
+    LOCALES,
+    PROFILES,
+    Call,
+    again,
+    approve,
+    everything,
+    keep_caches,
+    logged,
+    made,
+    made_before,
+    plan,
+    run,
+    sine,
+    states,
+    steps,
+    verdicts,
+)
+from tests.conftest import Scene, edit
+from tests.unit.policy_scenes import asked, own_policy
+
+SPOKEN = ("disclosure", "hello", "offer", "legal")
+ALL = tuple(f"{locale} {profile}" for locale in LOCALES for profile in PROFILES)
+ES, IT = ALL[:2], ALL[2:]
+PODCASTS = ("es-ES podcast", "it-IT podcast")
+
+PAPERS = {
+    "sign": "papers are made anew for every file",
+    "gate": "every new file is listened to",
+    "export": "a new file takes its place",
+}
+BEFORE = "what comes before it is made again"
+NOT_STORED = "it is not in the store"
+
+
+@pytest.fixture
+def there(scene: Scene, tmp_path_factory: pytest.TempPathFactory, clearspot: Call) -> Scene:
+    """The small spot with everything of it made."""
+    return made_before(scene, tmp_path_factory.getbasetemp(), clearspot)
+
+
+# --- every kind of change ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that changed, and what a plan says.
+
+    ``why`` is told of the deliverables in ``of``; ``again`` are the steps that will be made again, each with why;
+    ``follows`` those that are made again only if what comes before them comes out otherwise. Everything else is kept.
+    ``papers`` is what is told of signing, gate and export where it is more than that they are always done.
+    """
+
+    do: Callable[[Scene], object]
+    of: tuple[str, ...]
+    why: tuple[str, ...]
+    again: Mapping[str, str] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
+    papers: Mapping[str, str] = field(default_factory=dict)
+
+
+def after(stage: str, *locales: str, profiles: tuple[str, ...] = PROFILES) -> tuple[str, ...]:
+    """Everything that comes after a stage in some locales."""
+    stages = ("align", "fit", "mix")
+    rest = [each for each in stages[stages.index(stage) + 1 :] if each != "align"] if stage in stages else ["fit", "mix"]
+    return tuple(
+        f"{locale} {name}?"
+        for locale in locales
+        for name in (*rest, *(f"encode {profile}" for profile in profiles))
+    )
+
+
+def everywhere(step: str, why: str, *locales: str) -> dict[str, str]:
+    """The same step in some locales, or in all of them."""
+    return {f"{locale} {step}": why for locale in locales or LOCALES}
+
+
+def change_text(scene: Scene) -> None:
+    edit(scene.spot / "translations" / "es-ES.yaml", "ahorra un 30 %", "te ahorras un 30 %")
+    approve(scene.spot)
+
+
+def change_source(scene: Scene) -> None:
+    """In the script, not in what is heard; the translations are approved again as they are."""
+    edit(scene.spot / "script.yaml", "June 30. Terms apply.", "June 30: terms apply!")
+    approve(scene.spot)
+
+
+def change_protected(scene: Scene) -> None:
+    edit(scene.spot / "script.yaml", ", lumencoffee.com]", "]")
+    approve(scene.spot)
+
+
+def reencode(scene: Scene) -> None:
+    """Other bytes of the same sound."""
+    sine(scene.spot / "recording.flac", 220, 12, "-compression_level", "0")
+
+
+def add_locale(scene: Scene) -> None:
+    edit(scene.spot / "spot.yaml", "profiles:", "  pt-BR: {markets: [BR]}\nprofiles:")
+    approve(scene.spot)
+
+
+def other_weights(scene: Scene) -> None:
+    """A voice's consent names its weights: its owner has to sign for the new ones."""
+    digest = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+    scene.config("models.yaml", digest, "a" * 64)
+    scene.resign(f"model: {digest}", f"model: {'a' * 64}")
+
+
+def other_engine(scene: Scene) -> None:
+    scene.studio.voice.version = "fake-speech 2"
+
+
+def slow_disclosure(scene: Scene) -> None:
+    own_policy(scene.project, requires={"disclosure": {"characters_per_minute": asked([1200, 1600])}})
+
+
+def in_spot(old: str, new: str) -> Callable[[Scene], object]:
+    return lambda scene: edit(scene.spot / "spot.yaml", old, new)
+
+
+def in_config(name: str, old: str, new: str) -> Callable[[Scene], object]:
+    return lambda scene: scene.config(name, old, new)
+
+
+OFFER, LEGAL = "line `offer` changed in es-ES", "line `legal` changed in the script"
+DISCLOSURE, TIMING = "the disclosure changed in es-ES", "timing or length changed"
+ORDERED = "markets, medium, purpose or provider changed"
+RENEWED = "consent renewed: export only"
+LISTENING = "configs/listening.yaml changed"
+NAMES = "the script's locale, names, order or protected words changed"
+POLICY = "what the markets of es-ES ask for changed"
+
+CHANGES: dict[str, Change] = {
+    "a line's translation": Change(
+        change_text, ES, (OFFER,), {"es-ES speak offer": OFFER}, after("speak", "es-ES")
+    ),
+    "a line of the script": Change(
+        change_source, ALL, (LEGAL,), {"align": LEGAL}, after("align", *LOCALES)
+    ),
+    "the protected words": Change(
+        change_protected, ALL, (NAMES,), {"align": NAMES}, after("align", *LOCALES)
+    ),
+    "the bed": Change(
+        lambda scene: sine(scene.spot / "bed.flac", 550, 5),
+        ALL, ("the bed changed",), everywhere("mix", "the bed changed"), after("mix", *LOCALES),
+    ),
+    "no bed any more": Change(
+        in_spot("bed: bed.flac\n", ""),
+        ALL, ("the bed changed",), everywhere("mix", "the bed changed"), after("mix", *LOCALES),
+    ),
+    "the recording's bytes": Change(
+        reencode,
+        ALL, ("the recording changed",), {"transcribe": "the recording changed"}, ("align?", *after("align", *LOCALES)),
+    ),
+    "the length": Change(
+        in_spot("medium:", "duration_s: 20\nmedium:"),
+        ALL, (TIMING,), everywhere("fit", TIMING), after("fit", *LOCALES),
+    ),
+    "the length, so short that lines are hurried": Change(
+        in_spot("medium:", "duration_s: 6\nmedium:"),
+        ALL, (TIMING,), everywhere("fit", TIMING), after("fit", *LOCALES),
+    ),
+    "a delivery profile": Change(
+        in_config("profiles/podcast.yaml", "loudness_lufs: -16.0", "loudness_lufs: -18.0"),
+        PODCASTS, ("delivery profile podcast changed",),
+        everywhere("encode podcast", "delivery profile podcast changed"),
+    ),
+    "a delivery profile's title alone": Change(
+        in_config("profiles/podcast.yaml", "title: Podcast", "title: Podcasts"),
+        PODCASTS, ("delivery profile podcast changed",),
+    ),
+    "a profile more": Change(
+        in_spot("[podcast, stream]", "[podcast, web, stream]"),
+        ("es-ES web", "it-IT web"), ("never made",), everywhere("encode web", NOT_STORED),
+    ),
+    "a locale more": Change(
+        add_locale,
+        ("pt-BR podcast", "pt-BR stream"), ("never made",),
+        {f"pt-BR speak {line}": NOT_STORED for line in SPOKEN}, after("speak", "pt-BR"),
+    ),
+    "the disclosure's wording": Change(
+        in_config("disclosures.yaml", "Este anuncio utiliza una voz generada por", "Este anuncio usa una voz hecha por"),
+        ES, (DISCLOSURE,), {"es-ES speak disclosure": DISCLOSURE}, after("speak", "es-ES"),
+    ),
+    "the disclosure's pace": Change(
+        slow_disclosure,
+        ES, (DISCLOSURE, POLICY), {"es-ES speak disclosure": DISCLOSURE}, after("speak", "es-ES"),
+        {"sign": POLICY},
+    ),
+    "the voice's weights, with consent": Change(
+        other_weights,
+        ALL, ("weights of kokoro changed", RENEWED),
+        {f"{locale} speak {line}": "weights of kokoro changed" for locale in LOCALES for line in SPOKEN},
+        after("speak", *LOCALES),
+        {"export": RENEWED},
+    ),
+    "the voice's engine": Change(
+        other_engine,
+        ALL, ("another version of kokoro",),
+        {f"{locale} speak {line}": "another version of kokoro" for locale in LOCALES for line in SPOKEN},
+        after("speak", *LOCALES),
+    ),
+    "the recogniser's weights": Change(
+        in_config("models.yaml", "56a6d8110d311f19", "0" * 16),
+        ALL, ("the recogniser changed",),
+        {"transcribe": "the recogniser changed"}, ("align?", *after("align", *LOCALES)),
+    ),
+    "the watermark's weights": Change(
+        in_config("models.yaml", "a15bce457ebc53ce", "0" * 16),
+        ALL, ("the watermark changed",), everywhere("mix", "the watermark changed"), after("mix", *LOCALES),
+    ),
+    "consent, renewed": Change(
+        lambda scene: scene.resign("contact: the issue tracker", "contact: somebody at"),
+        ALL, (RENEWED,), papers={"export": RENEWED},
+    ),
+    "how closely the recording is listened to": Change(
+        in_config("listening.yaml", "language_probability: 0.50", "language_probability: 0.60"),
+        ALL, (LISTENING,), {"align": LISTENING}, after("align", *LOCALES),
+    ),
+    "how closely deliverables are listened to": Change(
+        in_config("listening.yaml", "place_tolerance_s: 1.0", "place_tolerance_s: 0.9"), ALL, (LISTENING,),
+    ),
+    "a market": Change(
+        in_spot("markets: [ES]", "markets: [ES, PT]"), ES, (ORDERED,), papers={"sign": ORDERED},
+    ),
+    "a market with other rules": Change(
+        in_spot("markets: [ES]", "markets: [ES, US-CA]"), ES, (POLICY, ORDERED), papers={"sign": f"{POLICY}, {ORDERED}"},
+    ),
+    "the medium": Change(
+        in_spot("medium: radio", "medium: podcast"), ALL, (ORDERED,), papers={"sign": ORDERED},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_is_made_again_and_why(there: Scene, clearspot: Call, case: str) -> None:
+    change = CHANGES[case]
+    change.do(there)
+    said = plan(clearspot, there)
+    of_it = {name: ("again", change.why) for name in change.of}
+    assert states(said) == {name: ("kept", ()) for name in states(said)} | of_it
+    assert said["empty"] is False
+    told = again(said)
+    assert {name: why for name, why in told.items() if "?" not in name} == {
+        name: (why,) for name, why in change.again.items()
+    }
+    assert tuple(name for name in told if "?" in name) == change.follows
+    assert all(told[name][-1] == BEFORE for name in change.follows)
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_run_does_what_its_plan_said(
+    there: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """What the plan kept is not made; what it said is made; afterwards there is nothing to do, and nothing is done."""
+    change, caches = CHANGES[case], keep_caches(monkeypatch)
+    change.do(there)
+    before = everything(there.out)
+    said = plan(clearspot, there)
+    code, report = run(clearspot, there)
+    assert (code, verdicts(report)) == (0, {name: "cleared" if name in change.of else "kept" for name in states(said)})
+    done = made(caches[-1])
+    assert done <= {name.rstrip("?") for name in again(said)}, "nothing that the plan kept is made"
+    assert done >= change.again.keys(), "everything that it said is"
+    after = everything(there.out)
+    assert {path for path in before if after.get(path) != before[path]} == {
+        path for path in before if of_one(path) in {*change.of, ""}
+    }
+    assert plan(clearspot, there)["empty"]
+    assert verdicts(run(clearspot, there)[1]) == dict.fromkeys(states(said), "kept")
+    assert (made(caches[-1]), everything(there.out)) == (set(), after)
+
+
+def of_one(path: str) -> str:
+    """Which deliverable a file is of; none: the report and the run's own record."""
+    parts = path.rpartition("/")[2].partition(".")[0].split("_")
+    return " ".join(parts[1:])
