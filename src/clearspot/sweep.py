@@ -23,7 +23,8 @@ from clearspot.yamlfile import load_model
 SPOT_FILE = "spot.yaml"
 
 State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under way"]
-"""``waiting``: for a sign-off; ``not exported``: something of it was refused or failed; ``failed``: nothing of it could be begun."""
+"""``waiting``: for a sign-off; what was approved before stays. ``not exported``: something of it was refused or failed.
+``failed``: nothing of it could be begun."""
 
 
 @dataclass(frozen=True, slots=True)
