@@ -94,8 +94,10 @@ def another_spot(scene: Scene, name: str, *, below: str = "", locales: str = "es
     shutil.copytree(scene.spot, folder)
     order = ORDER.replace("lumen-coffee", name).replace("[podcast, stream]", "[podcast]")
     head, _, rest = order.partition("locales:\n")
-    (folder / "spot.yaml").write_text(f"{head}locales:\n  {locales}\n{rest.partition('profiles:')[1]}"
-                                      f"{rest.partition('profiles:')[2]}", encoding="utf-8")
+    (folder / "spot.yaml").write_text(
+        f"{head}locales:\n  {locales}\n{rest.partition('profiles:')[1]}{rest.partition('profiles:')[2]}",
+        encoding="utf-8",
+    )
     return folder
 
 

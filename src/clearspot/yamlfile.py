@@ -19,6 +19,9 @@ MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake or an attack."""
 
 
+READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t")
+"""Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs and line ends."""
+
 KINDS = {
     "tuple_type": "should be a list",
     "list_type": "should be a list",
@@ -130,8 +133,9 @@ def parse_yaml(text: str, where: str) -> Any:
         BadInput: It is not YAML, or uses what is not allowed; the message has line and column.
     """
     try:
-        with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
-            return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
+        if not READ_OTHERWISE & set(text):
+            with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
+                return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
         return yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

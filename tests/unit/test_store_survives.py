@@ -95,14 +95,16 @@ def test_what_is_in_the_way_is_a_warning_and_no_more(shelf: Folder, case: str) -
 
 
 def test_many_at_once_are_warned_once(shelf: Folder) -> None:
-    a_file(shelf.root)
-    run, start, got = Run(Store(shelf, GB)), threading.Barrier(8), []
+    """All of them are asking already when the first trouble comes."""
+    together, got = threading.Barrier(8), []
 
-    def ask(text: str) -> None:
-        start.wait(10)
-        got.append(run.ask(text))
+    class Failing(Folder):
+        def read(self, name: str) -> bytes | None:
+            together.wait(10)
+            raise MachineFault("cannot be read.", where=name)
 
-    threads = [threading.Thread(target=ask, args=(name,)) for name in "abcdefgh"]
+    run = Run(Store(Failing(shelf.root), GB))
+    threads = [threading.Thread(target=lambda text=name: got.append(run.ask(text))) for name in "abcdefgh"]
     for thread in threads:
         thread.start()
     for thread in threads:

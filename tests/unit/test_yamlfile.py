@@ -6,10 +6,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
+from clearspot import yamlfile
 from clearspot.errors import BadInput
 from clearspot.yamlfile import MAX_BYTES, Strict, dump_yaml, load_model, load_yaml, parse_model, read_text
 
@@ -284,3 +286,19 @@ PLAIN = st.recursive(
 @given(value=st.dictionaries(ONE_LINE, PLAIN, max_size=4))
 def test_what_we_write_we_read_back(folder: Path, value: dict[str, object]) -> None:
     assert load_yaml(write(folder, dump_yaml(value))) == value
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=60))
+def test_the_fast_reader_reads_nothing_else_than_the_one_that_decides(text: str) -> None:
+    """Libyaml's parser may refuse more, which the other one then reads; what it gives is the same."""
+    fast = yaml_or_error(text, yamlfile._FastLoader)
+    if not isinstance(fast, Exception) and not yamlfile.READ_OTHERWISE & set(text):
+        assert repr(fast) == repr(yaml_or_error(text, yamlfile._Loader)), text
+
+
+def yaml_or_error(text: str, loader: type) -> object:
+    try:
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        return error
