@@ -19,8 +19,9 @@ MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake or an attack."""
 
 
-READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t")
-"""Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs and line ends."""
+READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t|>")
+"""Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs, line ends, block
+scalars."""
 
 KINDS = {
     "tuple_type": "should be a list",
