@@ -207,6 +207,11 @@ def twice_in_its_time(programme: Programme) -> Samples:
     return programme.marked(whole)[: programme.timeline.length]
 
 
+def ends_with_a_line(programme: Programme) -> bool:
+    """Whether nothing comes after the last line that the repeated one would be heard over."""
+    return len(programme.timeline.disclosures) == 1
+
+
 def late(programme: Programme) -> Samples:
     """Everything 1.5 s later, and as long as it should be."""
     quiet = np.zeros((samples(1.5), 2), np.float32)
@@ -347,7 +352,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage("one line cut", "lines-heard", of_line(without_end(0.6))),
     Breakage("two lines swapped", "lines-heard", sounding(swapped)),
     Breakage("one line twice", "lines-heard", sounding(twice)),
-    Breakage("last line twice, same length", "lines-heard", sounding(twice_in_its_time)),
+    Breakage("last line twice, same length", "lines-heard", sounding(twice_in_its_time), ends_with_a_line),
     Breakage("one line in another language", "lines-heard", in_another_language(1)),
     Breakage("wrong price or number", "lines-heard", saying(another_number)),
     Breakage("a denial lost", "lines-heard", saying(no_denial), has_denial),
@@ -360,7 +365,8 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage("0.2 s too short", "duration", sounding(lambda p: p.samples[: -RATE_HZ // 5])),
     Breakage("truncated file", "manifest-trusted", on_disk(truncate)),
     Breakage("no watermark", MARKED, sounding(Programme.unmarked), lambda p: p.locale != "pt-BR"),
-    Breakage("tags stripped", "tags-present", on_disk(strip_tags)),
+    # Some kinds of file say it in several places, of which a tag editor knows one: the signature knows them all.
+    Breakage("tags stripped", "manifest-trusted", on_disk(strip_tags)),
     Breakage("manifest stripped (-c copy)", "manifest-trusted", on_disk(copy_streams)),
     Breakage("another deliverable's bytes", "tags-present", another_file),
     Breakage("foreign signature", "manifest-trusted", foreign),

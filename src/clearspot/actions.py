@@ -63,9 +63,9 @@ class Action:
         return sha256_json({"stage": self.stage, "version": VERSIONS[self.stage], "inputs": dict(self.inputs)})
 
 
-def transcribing(recording_sha256: str, recogniser: Tool) -> Action:
-    """transcribe: a recording, and who listens."""
-    return Action("transcribe", {"recording": recording_sha256, "recogniser": recogniser.parts})
+def transcribing(recording_sha256: str, recogniser: Tool, ffmpeg: str) -> Action:
+    """transcribe: a recording, what decodes it, and who listens."""
+    return Action("transcribe", {"recording": recording_sha256, "recogniser": recogniser.parts, "ffmpeg": ffmpeg})
 
 
 def aligning(transcript_sha256: str, script: Script, limits: RecordingLimits) -> Action:
@@ -93,10 +93,11 @@ def fitting(
     order: SpotFile,
     asked: DisclosureAsked,
     locale: str,
+    ffmpeg: str,
 ) -> Action:
     """fit: the recording's times, and of each clip its line, its text and the digest of its samples.
 
-    The voice is in it because lines without room are spoken again.
+    Voice and locale are in it because lines without room are spoken again, ffmpeg because it stretches them.
     """
     inputs = {
         "timed": timed_sha256,
@@ -106,13 +107,16 @@ def fitting(
         "duration_s": order.duration_s,
         "at_end": asked.at_end,
         "repeat_every_s": asked.repeat_every_s,
+        "locale": locale,
+        "ffmpeg": ffmpeg,
     }
     return Action("fit", inputs, locale)
 
 
-def mixing(timeline_sha256: str, bed_sha256: str, watermark: Tool, locale: str) -> Action:
-    """mix: the timeline over the bed, marked."""
-    return Action("mix", {"timeline": timeline_sha256, "bed": bed_sha256, "watermark": watermark.parts}, locale)
+def mixing(timeline_sha256: str, bed_sha256: str, watermark: Tool, ffmpeg: str, about: str) -> Action:
+    """mix: the timeline over the bed, which ffmpeg decodes, marked."""
+    inputs = {"timeline": timeline_sha256, "bed": bed_sha256, "watermark": watermark.parts, "ffmpeg": ffmpeg}
+    return Action("mix", inputs, about)
 
 
 def encoding(programme_sha256: str, profile: Profile, ffmpeg: str, about: str) -> Action:

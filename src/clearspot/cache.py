@@ -49,7 +49,7 @@ class Cache:
         if data is not None:
             try:
                 return codec.unpack(data)
-            except (ValueError, KeyError, TypeError, IndexError):
+            except (ValueError, KeyError, TypeError, IndexError, RecursionError):
                 pass  # the bytes are whole, and of another version's kind: made again
         value = make()
         with self._lock:

@@ -23,6 +23,7 @@ from clearspot.job import Job
 from clearspot.leave import ask_leave, asked_of
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples
+from clearspot.media.ffmpeg import FfmpegFailed
 from clearspot.packing import PROGRAMME, Codec
 from clearspot.progress import telling
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
@@ -128,8 +129,13 @@ def _encoded(job: Job, programme: Samples, profile: Profile, stem: Path, about: 
     path = stem.with_name(f"{stem.name}.encoded.{profile.extension}")
 
     def read(data: bytes) -> Encoded:
-        path.write_bytes(data)
-        return read_encoded(path)
+        try:
+            path.write_bytes(data)
+            return read_encoded(path)
+        except OSError as error:
+            raise MachineFault(f"cannot be written: {error.strerror}.", where=str(path)) from error
+        except FfmpegFailed as error:
+            raise ValueError("no audio") from error
 
     action = encoding(sha256_bytes(PROGRAMME.pack(programme)), profile, ffmpeg.version(), about)
     codec = Codec[Encoded](lambda encoded: encoded.path.read_bytes(), read)

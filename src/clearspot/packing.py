@@ -1,11 +1,10 @@
-"""Values of stages as bytes, so that a store can keep them: equal values give equal bytes."""
+"""Values of stages as bytes, so that a store can keep them: the same call of a stage gives the same bytes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from clearspot.hashing import canonical_json
@@ -21,7 +20,7 @@ T = TypeVar("T")
 class Codec(Generic[T]):
     """How one kind of value becomes bytes and is read again.
 
-    ``unpack`` raises ValueError, KeyError or TypeError on bytes that are of no such value.
+    ``unpack`` raises ValueError, KeyError, TypeError or RecursionError on bytes that are of no such value.
     """
 
     pack: Callable[[T], bytes]
@@ -66,24 +65,20 @@ def _pack_timeline(timeline: Timeline) -> bytes:
 
 def _unpack_timeline(data: bytes) -> Timeline:
     start = 8 + int.from_bytes(data[:8], "little")
+    if start > len(data):
+        raise ValueError("a timeline's head is cut off")
     body: Mapping[str, Any] = json.loads(data[8:start])
     clips = []
     for clip in body["clips"]:
-        end = start + 4 * clip["samples"]
+        end = start + 4 * int(clip["samples"])
+        if not start <= end <= len(data):
+            raise ValueError("a timeline's samples are cut off")
         samples = CLIP.unpack(data[start:end])
         clips.append(Placed(clip["line_id"], clip["text"], clip["start"], samples, clip["rate"]))
         start = end
+    if start != len(data):
+        raise ValueError("a timeline has more samples than clips")
     return Timeline(tuple(clips), body["length"])
 
 
 TIMELINE: Codec[Timeline] = Codec(_pack_timeline, _unpack_timeline)
-
-
-def file_codec(path: Path) -> Codec[Path]:
-    """A file as its bytes; it is read again to ``path``."""
-
-    def unpack(data: bytes) -> Path:
-        path.write_bytes(data)
-        return path
-
-    return Codec(lambda given: given.read_bytes(), unpack)

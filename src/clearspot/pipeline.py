@@ -25,6 +25,7 @@ from clearspot.hashing import sha256_bytes
 from clearspot.ingredients import recogniser_of, watermark_of
 from clearspot.job import Job
 from clearspot.leave import ask_leave, asked_of, make_ready
+from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, decode, probe
 from clearspot.packing import CLIP, PROGRAMME, TEXT, TIMED, TIMELINE, TRANSCRIPT
 from clearspot.progress import telling
@@ -91,7 +92,7 @@ def transcribe_recording(job: Job) -> Transcript:
 
 def _hear(job: Job) -> Transcript:
     require_script_approval(job.spot, job.approvals)
-    action = transcribing(job.inputs["recording"], recogniser_of(job))
+    action = transcribing(job.inputs["recording"], recogniser_of(job), ffmpeg.version())
     return job.cache.value(action, TRANSCRIPT, lambda: transcribe(job.spot.recording, job.studio.recogniser()))
 
 
@@ -182,6 +183,7 @@ def fit_timeline(job: Job, timed: TimedScript, grant: Grant, clips: Sequence[Cli
             job.spot.order,
             asked,
             grant.locale,
+            ffmpeg.version(),
         )
         plan = Plan(
             timing=job.spot.order.timing,
@@ -226,7 +228,7 @@ def mix_programme(job: Job, timeline: Timeline, bed: Bed | None, locale: str) ->
     """mix: the timeline over the bed, watermarked: once, for every profile."""
     with telling(job.tell, locale, "mix"):
         timeline_sha256 = sha256_bytes(TIMELINE.pack(timeline))
-        action = mixing(timeline_sha256, bed.sha256 if bed else "", watermark_of(job), locale)
+        action = mixing(timeline_sha256, bed.sha256 if bed else "", watermark_of(job), ffmpeg.version(), locale)
 
         def make() -> Samples:
             return job.studio.watermarker().mark(mix(timeline, bed.samples() if bed else None))

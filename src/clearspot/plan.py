@@ -217,7 +217,7 @@ class _Walk:
         if not again:
             return [Step("transcribe", "kept"), Step("align", "kept")], ""
         why = _Why(again)
-        heard = job.cache.find(transcribing(job.inputs["recording"], recogniser_of(job)).key)
+        heard = job.cache.find(transcribing(job.inputs["recording"], recogniser_of(job), ffmpeg.version()).key)
         steps = [why.step("transcribe", heard)]
         timed = None
         if heard:
@@ -278,10 +278,11 @@ class _Walk:
         before: object = complete and timed
         if before:
             asked = job.requirements[locale].disclosure
-            fitted = job.cache.find(fitting(timed, clips, tool, job.spot.order, asked, locale).key)
+            fitted = job.cache.find(fitting(timed, clips, tool, job.spot.order, asked, locale, ffmpeg.version()).key)
         yield why.step("fit", fitted, after=before)
         if fitted:
-            mixed = job.cache.find(mixing(fitted.output, job.inputs.get("bed", ""), watermark_of(job), locale).key)
+            bed = job.inputs.get("bed", "")
+            mixed = job.cache.find(mixing(fitted.output, bed, watermark_of(job), ffmpeg.version(), locale).key)
         yield why.step("mix", mixed, after=fitted)
         for profile in job.todo[locale]:
             if profile not in why.profiles:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from clearspot.errors import BadInput
 from clearspot.schedule import Schedule
@@ -51,6 +52,13 @@ class Signing(Strict):
         return self
 
 
+def _a_mapping(value: Any) -> Any:
+    """Refused without a word of what it holds: options of a store may be secrets."""
+    if not isinstance(value, dict):
+        raise PydanticCustomError("secret_mapping", "should hold fields (name: value)")
+    return value
+
+
 class Sweep(Strict):
     """What a re-render looks at: every spot below ``root``; deliverables go to ``out``."""
 
@@ -79,7 +87,7 @@ class Settings(Strict):
     offline: bool = False
     workers: int = Field(default=0, ge=0, le=256)
     store: str = ""
-    store_options: dict[str, Any] = Field(default_factory=dict)
+    store_options: Annotated[dict[str, Any], BeforeValidator(_a_mapping)] = Field(default_factory=dict)
     store_limit_gb: float = Field(default=20, gt=0, le=100_000)
     sweep: Sweep = Sweep()
     schedule: Schedule = Schedule(interval_s=600)

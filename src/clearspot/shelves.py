@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any, Protocol
 
 from clearspot.errors import BadInput, MachineFault
 from clearspot.files import PARTIAL, is_left_behind, write_atomically
+
+BLOBS, RECORDS = "blobs", "records"
+"""The two rooms of a store; nothing else below its root is ever touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,10 @@ class Folder:
 
     def items(self) -> Iterator[Item]:
         """See ``Shelf.items``. What killed processes left half-written is taken away."""
-        for path in sorted(self.root.rglob("*")):
+        for path in sorted(path for room in (BLOBS, RECORDS) for path in (self.root / room).rglob("*")):
             with contextlib.suppress(OSError):  # somebody else may take it away meanwhile
                 stat = path.stat()
-                if path.name.endswith(PARTIAL):
+                if path.name.startswith(".") and path.name.endswith(PARTIAL):
                     if is_left_behind(path):
                         path.unlink()
                 elif path.is_file():
@@ -129,12 +133,14 @@ class Bucket:
         """
         import fsspec
 
-        self.place = url
+        self.place = re.sub(r"//[^/@]*@", "//", url)  # no password on a screen or in a log
         try:
             self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
-        except (ImportError, ValueError, TypeError) as error:
+        except Exception as error:
+            # What is below may repeat a key in its words; that something is not installed is all that helps.
+            told = f": {error}" if isinstance(error, ImportError) else f" ({type(error).__name__})"
             raise BadInput(
-                f"this store cannot be opened: {error}.",
+                f"this store cannot be opened{told}.",
                 where="configs/clearspot.yaml: store",
                 remedy="For s3:// install clearspot[s3]; store_options go to fsspec as they are.",
             ) from error

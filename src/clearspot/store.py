@@ -7,6 +7,7 @@ complete. Everything is checked when it is read; what is damaged is taken away a
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from typing import Any
 
 from clearspot.errors import MachineFault
 from clearspot.hashing import canonical_json, sha256_bytes, sha256_json
-from clearspot.shelves import Item, Shelf
+from clearspot.shelves import BLOBS, RECORDS, Item, Shelf
 
-BLOBS, RECORDS = "blobs", "records"
 SCHEMA = 1
+DIGEST = re.compile(r"[0-9a-f]{64}")
 YOUNG_S = 3600.0
 """A blob without a record may belong to a process that is about to write it: younger ones stay."""
 
@@ -97,7 +98,9 @@ class Store:
         """
         record = Record(stage, key, sha256_bytes(data), len(data), dict(facts))
         name = _blob(record.output)
-        if self.shelf.size(name) != record.size:
+        if self.shelf.size(name) == record.size:
+            self.shelf.touch(name)
+        else:
             self.shelf.write(name, data)
         self.shelf.write(_record(key), _record_bytes(record))
         return record
@@ -122,10 +125,12 @@ class Store:
         limit = self.limit_bytes if limit_bytes is None else limit_bytes
         blobs, records = self._everything()
         pointed = {name: record.output for name in records if (record := self._record(name.rsplit("/", 1)[-1]))}
-        gone: list[Item] = [item for name, item in records.items() if name not in pointed]
-        used, now = set(pointed.values()), time.time()
-        orphans = [item for item in blobs.values() if _digest(item) not in used and now - item.used > YOUNG_S]
-        gone += orphans
+        now, there, used = time.time(), {_digest(item) for item in blobs.values()}, set(pointed.values())
+        gone = [item for name, item in records.items() if name not in pointed]
+        # What points nowhere, and what nothing points to: unless a process may just be writing the other half.
+        lost = [records[name] for name, output in pointed.items() if output not in there]
+        orphans = [item for item in blobs.values() if _digest(item) not in used]
+        gone += [item for item in (*lost, *orphans) if now - item.used > YOUNG_S]
         total = sum(item.size_bytes for item in (*blobs.values(), *records.values()))
         total -= sum(item.size_bytes for item in gone)
         taken = {item.name for item in gone}
@@ -146,10 +151,12 @@ class Store:
         """Read every byte; what is damaged, or points nowhere, is taken away."""
         blobs, records = self._everything()
         damaged = [item for item in blobs.values() if self._spoilt(item)]
-        sound = {_digest(item) for item in blobs.values()} - {_digest(item) for item in damaged}
+        spoilt = {_digest(item) for item in damaged}
         for name, item in records.items():
+            if self.shelf.size(name) is None:
+                continue  # somebody else took it away meanwhile
             record = self._record(name.rsplit("/", 1)[-1])
-            if record is None or record.output not in sound:
+            if record is None or record.output in spoilt or self.shelf.size(_blob(record.output)) is None:
                 damaged.append(item)
         self._delete(damaged)
         return Checked(len(blobs), len(records), tuple(item.name for item in damaged))
@@ -159,7 +166,7 @@ class Store:
             data = self.shelf.read(item.name)
         except MachineFault:
             return True
-        return data is None or sha256_bytes(data) != _digest(item)
+        return data is not None and sha256_bytes(data) != _digest(item)
 
     def _everything(self) -> tuple[dict[str, Item], dict[str, Item]]:
         items = list(self.shelf.items())
@@ -213,6 +220,8 @@ def _read_record(data: bytes, key: str) -> Record | None:
         digest = body.pop("sha256")
         if digest != sha256_json(body) or body["schema"] != SCHEMA or body["key"] != key:
             return None
-        return Record(str(body["stage"]), key, str(body["output"]), int(body["size"]), dict(body["facts"]))
+        record = Record(str(body["stage"]), key, str(body["output"]), int(body["size"]), dict(body["facts"]))
+        # A store may be shared: what a record names becomes the name of a file, so it is a digest or nothing.
+        return record if DIGEST.fullmatch(record.output) and record.size >= 0 else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

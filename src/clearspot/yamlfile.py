@@ -216,6 +216,8 @@ def _tell(item: Any, place: _Place) -> str:
     message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
     at_choice = place.words and place.choice == place.names and isinstance(item["input"], str)
     words = f", or {' or '.join(map(repr, place.words))}" if at_choice else ""
+    if item["type"] == "secret_mapping":
+        return f"{field}: {message}"
     shown = repr(item["input"])
     return f"{field}: {message}{words} (it is {shown if len(shown) <= 60 else f'{shown[:57]}...'})"
 

@@ -66,7 +66,7 @@ CLIPS = (("disclosure", "Por IA.", A), ("opening", "Buenos días.", B))
 
 Call = tuple[Callable[..., Action], dict[str, Any]]
 CALLS: dict[str, Call] = {
-    "transcribe": (transcribing, {"recording_sha256": A, "recogniser": TOOL}),
+    "transcribe": (transcribing, {"recording_sha256": A, "recogniser": TOOL, "ffmpeg": "7.1"}),
     "align": (aligning, {"transcript_sha256": A, "script": SCRIPT, "limits": LIMITS}),
     "translate": (
         drafting,
@@ -78,19 +78,20 @@ CALLS: dict[str, Call] = {
     ),
     "fit": (
         fitting,
-        {"timed_sha256": A, "clips": CLIPS, "voice": VOICE, "order": ORDER, "asked": ASKED, "locale": "es-ES"},
+        {"timed_sha256": A, "clips": CLIPS, "voice": VOICE, "order": ORDER, "asked": ASKED}
+        | {"locale": "es-ES", "ffmpeg": "7.1"},
     ),
-    "mix": (mixing, {"timeline_sha256": A, "bed_sha256": B, "watermark": TOOL, "locale": "es-ES"}),
+    "mix": (mixing, {"timeline_sha256": A, "bed_sha256": B, "watermark": TOOL, "ffmpeg": "7.1", "about": "es-ES"}),
     "encode": (encoding, {"programme_sha256": A, "profile": PROFILE, "ffmpeg": "7.1", "about": "es-ES podcast"}),
 }
 
 GOLDEN = {
-    "transcribe": "f04f0fb007dfc3d77339ed8a5a74f240715e46ffc2b137f48ed84b28d9f4b698",
+    "transcribe": "f58dab6ec05e85ca191e1c1e873234aa126db94ca8ca317e2d7191e159f8971b",
     "align": "cb583d2fd48950e50ea828966af9fd620ab368fd986917404a886933221512b0",
     "translate": "b1d2eb8f24c6ce20db9d21ed313ded91fe76aa73162060ae0daae111c3a02aad",
     "speak": "8fc94ef062c8a19f7ed620d112739be6b23b0f2ae04c1a129007e12082e728cd",
-    "fit": "0fcf2ee845cb0c4459c85483ec5c08ff651102213090672b70046fb9e7ac4789",
-    "mix": "f4f10f80acc287467d5f1d1538c5b4fcdd77c1b3a045a2209d46f638589f551a",
+    "fit": "7a18a39bfc57d7e37894e7ac6d6dae0501bdf2f96b8f8d818619d1bcbb0046ce",
+    "mix": "72963182d74033eb6cb99ad4e135bd3a73600bba6a672a5f35e95f076fbbeae0",
     "encode": "e2d1f5af28dd39dc45717612237b30089f5bdb9f9c6cc95c6e283b4a43607b4f",
 }
 
@@ -136,12 +137,11 @@ SAME: dict[str, tuple[str, dict[str, Any]]] = {
     "what a draft is about": ("translate", {"about": "it-IT"}),
     "which line is spoken": ("speak", {"about": "es-ES offer of another spot"}),
     "clips in a list": ("fit", {"clips": [list(clip) for clip in CLIPS]}),
-    "where a fit is for": ("fit", {"locale": "it-IT"}),
     "where the files lie": ("fit", {"order": order(recording="takes/2.wav", bed="beds/2.wav", script="s.yaml")}),
     "which spot it is": ("fit", {"order": order(id="another", medium="podcast", profiles=("stream",))}),
     "the disclosure's wording, whose clip is there": ("fit", {"asked": DisclosureAsked(wording="long")}),
     "the disclosure's pace, at which its clip is": ("fit", {"asked": DisclosureAsked(characters_per_minute=(1, 9))}),
-    "where a mix is for": ("mix", {"locale": "it-IT"}),
+    "where a mix is for": ("mix", {"about": "it-IT"}),
     "which deliverable is encoded": ("encode", {"about": "it-IT stream"}),
     "a profile's title": ("encode", {"profile": PROFILE.model_copy(update={"title": "Podcasts, all of them"})}),
     "numbers of another kind": ("encode", {"profile": PROFILE.model_copy(update={"loudness_lufs": -16.0})}),
@@ -194,7 +194,7 @@ CLIP_LISTS = {
     "a clip less": CLIPS[:1],
 }
 OTHER: dict[str, dict[str, Mapping[str, Any]]] = {
-    "transcribe": {"recording_sha256": {"another": B}, "recogniser": TOOLS},
+    "transcribe": {"recording_sha256": {"another": B}, "recogniser": TOOLS, "ffmpeg": {"another": "7.2"}},
     "align": {
         "transcript_sha256": {"another": B},
         "script": SCRIPTS,
@@ -225,8 +225,15 @@ OTHER: dict[str, dict[str, Mapping[str, Any]]] = {
             "at the end": DisclosureAsked(at_end=True),
             "again": DisclosureAsked(repeat_every_s=60),
         },
+        "locale": {"another": "es-MX"},
+        "ffmpeg": {"another": "7.2"},
     },
-    "mix": {"timeline_sha256": {"another": C}, "bed_sha256": {"another": C}, "watermark": TOOLS},
+    "mix": {
+        "timeline_sha256": {"another": C},
+        "bed_sha256": {"another": C},
+        "watermark": TOOLS,
+        "ffmpeg": {"another": "7.2"},
+    },
     "encode": {
         "programme_sha256": {"another": B},
         "profile": {name: PROFILE.model_copy(update=change) for name, change in PROFILES.items()},
@@ -254,8 +261,7 @@ def test_no_two_of_these_are_taken_for_each_other() -> None:
 def test_the_table_of_inputs_is_whole() -> None:
     """A parameter or a field that is added later needs a line in the table above, or a reason here."""
     for stage, (make, _) in CALLS.items():
-        words_for_people = {"about", "locale"} if stage in {"fit", "mix"} else {"about"}
-        assert set(OTHER[stage]) == set(inspect.signature(make).parameters) - words_for_people
+        assert set(OTHER[stage]) == set(inspect.signature(make).parameters) - {"about"}
     assert set(PROFILES) == set(Profile.model_fields) - {"title"}
     assert set(CALLS) == set(OTHER) == set(GOLDEN) == set(VERSIONS)
 

@@ -1,4 +1,4 @@
-"""What a plan says of a spot: what is whole stays, what is not is made again, what may not be is said; it runs nothing."""
+"""What a plan says of a spot: what is whole is kept, what is not is made again; and a plan runs nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from tests.change_scenes import (
     sine,
     states,
     steps,
-    verdicts,
 )
 from tests.conftest import Scene, edit
 
@@ -63,7 +62,8 @@ SITUATIONS: dict[str, tuple[Callable[[Scene], object], bool]] = {
     "nothing was ever stored": (lambda scene: shutil.rmtree(scene.project.store_dir), True),
     "nothing is there": (lambda scene: [shutil.rmtree(each) for each in (scene.out, scene.project.store_dir)], False),
     "something changed": (lambda scene: sine(scene.spot / "bed.flac", 550, 5), False),
-    "something is blocked": (change_text, False),
+    "something waits for a sign-off": (change_text, True),
+    "consent covers it no more": (lambda scene: scene.resign("locales: any", "locales: [it-IT]"), False),
     "a published file is damaged": (lambda scene: one_file(scene, ".mp3").write_bytes(b"x"), False),
     "a stored blob is damaged": (
         lambda scene: [path.write_bytes(b"x") for path in scene.project.store_dir.rglob("blobs/*/*")], True
