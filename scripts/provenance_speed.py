@@ -1,6 +1,6 @@
 """How long it takes to tag, sign and verify one file of 30 seconds, in every format.
 
-    python scripts/provenance_speed.py [--rounds N]
+    python -m scripts.provenance_speed [--rounds N]
 
 Each is the median of its rounds, in milliseconds, on the demo spot's bed with its recording as ingredient. Encoding,
 loudness and listening are not in it. The bar is 100 ms for tagging, signing and verifying together.
@@ -29,7 +29,7 @@ from clearspot.spot import load_spot
 SPOT = load_spot(Path(__file__).parents[1] / "spots" / "lumen-coffee")
 LENGTH_S, RATE_HZ, BAR_MS = 30, 48_000, 100.0
 CODECS = {
-    ".wav": "pcm_s24le", ".mp3": "libmp3lame", ".m4a": "aac", ".flac": "flac", ".ogg": "libvorbis", ".opus": "libopus",
+    ".wav": "pcm_s24le", ".mp3": "libmp3lame", ".m4a": "aac", ".mp4": "aac", ".flac": "flac", ".ogg": "libvorbis", ".opus": "libopus",
 }  # fmt: skip
 CAPTIONS = "1\n00:00:00,250 --> 00:00:03,100\nEste anuncio utiliza una voz sintética.\n"
 

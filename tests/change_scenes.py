@@ -59,28 +59,30 @@ def make_small(scene: Scene, order: str = ORDER) -> Scene:
 
 
 def made_before(scene: Scene, templates: Path, call: Call) -> Scene:
-    """The small spot, made once a session: every test has its own copy of what is there then.
+    """The small spot, made once a session: every test has its own copy of what is there then."""
 
-    Args:
-        scene: A scene that nothing was done in yet.
-        templates: The session's folder for what tests copy.
-        call: Runs a command line.
-    """
-    kept = templates / "made-before"
+    def make() -> None:
+        make_small(scene)
+        assert run(call, scene)[0] == 0
+
+    return once(scene, templates / "made-before", make)
+
+
+def once(scene: Scene, kept: Path, make: Callable[[], object]) -> Scene:
+    """A scene's project as it was made the first time that somebody asked for it."""
     if kept.exists():
         shutil.rmtree(scene.project.root)
-        shutil.copytree(kept / "project", scene.project.root)
-        shutil.copytree(kept / "out", scene.out)
-        return begun(scene)
-    make_small(scene)
-    assert run(call, scene)[0] == 0
-    shutil.copytree(scene.project.root, kept / "project")
-    shutil.copytree(scene.out, kept / "out")
+        shutil.copytree(kept, scene.project.root)
+    else:
+        scene.out = scene.project.root / "out"
+        make()
+        shutil.copytree(scene.project.root, kept)
     return begun(scene)
 
 
 def begun(scene: Scene) -> Scene:
-    """Nothing was asked of the engines yet."""
+    """Deliverables go where sweeps put them, and nothing was asked of the engines yet."""
+    scene.out = scene.project.root / "out"
     scene.studio.voice.seconds_a_character = 0.02
     scene.studio.voice.asked.clear()
     scene.listener.heard = 0
@@ -88,16 +90,12 @@ def begun(scene: Scene) -> Scene:
     return scene
 
 
-def another_spot(scene: Scene, name: str, *, below: str = "", locales: str = "es-ES: {markets: [ES]}") -> Path:
-    """A copy of the scene's spot under another id, with one profile; its approvals hold: no id is in them."""
+def another_spot(scene: Scene, name: str, *, below: str = "") -> Path:
+    """A copy of the scene's spot under another id, in Spanish for podcasts. Its approvals hold: no id is in them."""
     folder = scene.spot.parent / below / name
     shutil.copytree(scene.spot, folder)
-    order = ORDER.replace("lumen-coffee", name).replace("[podcast, stream]", "[podcast]")
-    head, _, rest = order.partition("locales:\n")
-    (folder / "spot.yaml").write_text(
-        f"{head}locales:\n  {locales}\n{rest.partition('profiles:')[1]}{rest.partition('profiles:')[2]}",
-        encoding="utf-8",
-    )
+    order = ORDER.replace("lumen-coffee", name).replace("  it-IT: {markets: [IT]}\n", "")
+    (folder / "spot.yaml").write_text(order.replace("podcast, stream", "podcast"), encoding="utf-8")
     return folder
 
 

@@ -293,5 +293,5 @@ def test_a_plan_without_a_store_answers_and_warns_once(there: Scene, clearspot: 
     code, out, err = clearspot("plan", there.spot, "--out", there.out, "--json")
     assert (code, states(json.loads(out))) == (0, dict.fromkeys(ALL, ("again", ("the bed changed",))))
     assert err.startswith(f"clearspot: warning: {there.project.store_dir}/")
-    assert err.count("the store is not used for the rest of this run: cannot be read: Not a directory") == 1
+    assert err.count("the store is not used for the rest of this run: cannot be read: Not a directory.") == 1
     assert err.count("\n") == 1
