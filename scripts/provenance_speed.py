@@ -29,7 +29,8 @@ from clearspot.spot import load_spot
 SPOT = load_spot(Path(__file__).parents[1] / "spots" / "lumen-coffee")
 LENGTH_S, RATE_HZ, BAR_MS = 30, 48_000, 100.0
 CODECS = {
-    ".wav": "pcm_s24le", ".mp3": "libmp3lame", ".m4a": "aac", ".mp4": "aac", ".flac": "flac", ".ogg": "libvorbis", ".opus": "libopus",
+    ".wav": "pcm_s24le", ".mp3": "libmp3lame", ".m4a": "aac", ".mp4": "aac", ".flac": "flac", ".ogg": "libvorbis",
+    ".opus": "libopus",
 }  # fmt: skip
 CAPTIONS = "1\n00:00:00,250 --> 00:00:03,100\nEste anuncio utiliza una voz sintética.\n"
 
