@@ -50,11 +50,13 @@ class DigestBook:
 
 @contextlib.contextmanager
 def digest_book(path: Path) -> Iterator[DigestBook]:
-    """Open a project's book; what was learnt is written down at the end."""
+    """Open a project's book."""
     database = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=5)
+        # Each row is written by itself: a sweep may take hours, and others want to write meanwhile.
+        database = sqlite3.connect(path, timeout=1, isolation_level=None)
+        database.execute("PRAGMA synchronous=OFF")  # what a power cut takes is read from the files again
         database.execute(TABLE)
     except (sqlite3.Error, OSError):
         database = None  # damaged, or a disk that is read only: every file is read
@@ -62,8 +64,6 @@ def digest_book(path: Path) -> Iterator[DigestBook]:
         yield DigestBook(database)
     finally:
         if database is not None:
-            with contextlib.suppress(sqlite3.Error):
-                database.commit()
             database.close()
 
 
