@@ -56,6 +56,7 @@ def digest_book(path: Path) -> Iterator[DigestBook]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Each row is written by itself: a sweep may take hours, and others want to write meanwhile.
         database = sqlite3.connect(path, timeout=1, isolation_level=None)
+        database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=OFF")  # what a power cut takes is read from the files again
         database.execute(TABLE)
     except (sqlite3.Error, OSError):
