@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -37,22 +38,25 @@ def prefect_server(home: Path, port: int) -> Iterator[str]:
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
     address = f"http://{HOST}:{port}"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    # Attached to us: however we end, SIGKILL included, no server is left that holds port and database.
+    attached = [sys.executable, "-m", "clearspot_flows.attached"]
+    command = [*attached, sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
     environment = os.environ | {"PREFECT_UI_API_URL": f"{address}/api", "PREFECT_SERVER_UI_API_URL": f"{address}/api"}
     with log.open("ab") as said:
         # A session of its own: Ctrl-C on the terminal is for us, and we end it when our runs have ended.
         server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            command, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=said, start_new_session=True
         )
         try:
             _wait_until_up(server, f"{address}/api/health", log)
             yield f"{address}/api"
         finally:
-            server.terminate()
+            if server.stdin:
+                server.stdin.close()
             try:
                 server.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                server.kill()
+                os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
 
 

@@ -172,8 +172,7 @@ def test_told_to_stop_it_stops_clean(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(60) == 0, served.log.read_text()
     assert "stopping" in served.log.read_text()
-    with socket.socket() as trial:
-        assert trial.connect_ex(("127.0.0.1", int(served.api.split(":")[2].split("/")[0]))) != 0
+    assert not answers(int(served.api.split(":")[2].split("/")[0]))
     assert [path for path in served.root.rglob("*.partial") if "prefect" not in path.parts] == []
 
 
@@ -181,3 +180,29 @@ def clips_in(served: Served) -> int:
     """How many clips the store holds."""
     records = (served.root / ".clearspot" / "store").glob("records/*/*")
     return sum(b'"stage":"speak"' in path.read_bytes() for path in records)
+
+
+def test_killed_it_leaves_no_server_behind(tmp_path: Path) -> None:
+    """SIGKILL gives nobody time to tidy up: the server is attached, and ends by itself."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = (
+        "import sys, time; from pathlib import Path; from clearspot_flows.server import prefect_server\n"
+        f"with prefect_server(Path({str(tmp_path)!r}), {port}) as address:\n    print(address, flush=True)\n"
+        "    time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}/api"
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 30
+    while time.monotonic() < until and answers(port):
+        time.sleep(0.1)
+    assert not answers(port)
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
