@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from clearspot.cache import Cache
 from clearspot.hashing import sha256_file
 from clearspot.project import Project
 from clearspot.spot import DISCLOSURE_ID, load_spot
-from tests.conftest import NOW, Scene, run_ffmpeg
+from tests.conftest import NOW, Scene, edit, run_ffmpeg
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -37,6 +38,9 @@ timing: flow
 medium: radio
 purpose: advertising
 """
+TEA, COCOA = "teas/lumen-tea", "lumen-cocoa"
+"""Two more spots: the same in Spanish alone, for podcasts alone."""
+
 STORED = ("transcribe", "align", "speak", "fit", "mix", "encode")
 """What a store keeps, as plans name it."""
 
@@ -68,13 +72,24 @@ def made_before(scene: Scene, templates: Path, call: Call) -> Scene:
     return once(scene, templates / "made-before", make)
 
 
+def swept_before(scene: Scene, templates: Path, call: Call) -> Scene:
+    """The small spot and two more, one of them further down, all made by a sweep."""
+
+    def make() -> None:
+        made_before(scene, templates, call)
+        another_spot(scene, "lumen-tea", below="teas")
+        another_spot(scene, COCOA)
+        assert call("serve", "--once")[0] == 0
+
+    return once(scene, templates / "swept-before", make)
+
+
 def once(scene: Scene, kept: Path, make: Callable[[], object]) -> Scene:
     """A scene's project as it was made the first time that somebody asked for it."""
     if kept.exists():
-        shutil.rmtree(scene.project.root)
+        scene.project.root.rename(scene.project.root.with_name("before"))
         shutil.copytree(kept, scene.project.root)
     else:
-        scene.out = scene.project.root / "out"
         make()
         shutil.copytree(scene.project.root, kept)
     return begun(scene)
@@ -83,6 +98,7 @@ def once(scene: Scene, kept: Path, make: Callable[[], object]) -> Scene:
 def begun(scene: Scene) -> Scene:
     """Deliverables go where sweeps put them, and nothing was asked of the engines yet."""
     scene.out = scene.project.root / "out"
+    scene.studio.weights = replace(scene.studio.weights, cache=scene.project.root / "no weights")  # never read
     scene.studio.voice.seconds_a_character = 0.02
     scene.studio.voice.asked.clear()
     scene.listener.heard = 0
@@ -97,6 +113,33 @@ def another_spot(scene: Scene, name: str, *, below: str = "") -> Path:
     order = ORDER.replace("lumen-coffee", name).replace("  it-IT: {markets: [IT]}\n", "")
     (folder / "spot.yaml").write_text(order.replace("podcast, stream", "podcast"), encoding="utf-8")
     return folder
+
+
+def spot(scene: Scene, name: str) -> Path:
+    """Where a spot lies, by its place below ``spots``."""
+    return scene.project.root / "spots" / name
+
+
+def new_words(folder: Path) -> None:
+    """A line of the Spanish translation, changed; nobody signed it off."""
+    edit(folder / "translations" / "es-ES.yaml", "ahorra un 30 %", "te ahorras un 30 %")
+
+
+def change(folder: Path) -> None:
+    """The same, signed off."""
+    new_words(folder)
+    approve(folder)
+
+
+def change_source(scene: Scene) -> None:
+    """A line of the script, not of what is heard; the translations are signed off again as they are."""
+    edit(scene.spot / "script.yaml", "June 30. Terms apply.", "June 30: terms apply!")
+    approve(scene.spot)
+
+
+def reencode(scene: Scene) -> None:
+    """Other bytes of the same recording."""
+    sine(scene.spot / "recording.flac", 220, 12, "-compression_level", "0")
 
 
 def sine(path: Path, hz: int, length_s: int, *more: str) -> None:

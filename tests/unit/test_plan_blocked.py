@@ -10,6 +10,7 @@ import pytest
 
 from clearspot.project import shipped
 from clearspot.yamlfile import dump_yaml, load_yaml
+from tests import change_scenes
 from tests.change_scenes import (
     LOCALES,
     PROFILES,
@@ -45,7 +46,7 @@ def there(scene: Scene, tmp_path_factory: pytest.TempPathFactory, clearspot: Cal
 
 
 def new_words(scene: Scene) -> None:
-    edit(scene.spot / "translations" / "es-ES.yaml", "ahorra un 30 %", "te ahorras un 30 %")
+    change_scenes.new_words(scene.spot)
 
 
 def not_hello(scene: Scene) -> None:

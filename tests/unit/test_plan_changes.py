@@ -13,11 +13,14 @@ from tests.change_scenes import (
     Call,
     again,
     approve,
+    change,
+    change_source,
     everything,
     keep_caches,
     made,
     made_before,
     plan,
+    reencode,
     run,
     sine,
     states,
@@ -78,25 +81,9 @@ def everywhere(step: str, why: str, *locales: str) -> dict[str, str]:
     return {f"{locale} {step}": why for locale in locales or LOCALES}
 
 
-def change_text(scene: Scene) -> None:
-    edit(scene.spot / "translations" / "es-ES.yaml", "ahorra un 30 %", "te ahorras un 30 %")
-    approve(scene.spot)
-
-
-def change_source(scene: Scene) -> None:
-    """In the script, not in what is heard; the translations are approved again as they are."""
-    edit(scene.spot / "script.yaml", "June 30. Terms apply.", "June 30: terms apply!")
-    approve(scene.spot)
-
-
 def change_protected(scene: Scene) -> None:
     edit(scene.spot / "script.yaml", ", lumencoffee.com]", "]")
     approve(scene.spot)
-
-
-def reencode(scene: Scene) -> None:
-    """Other bytes of the same sound."""
-    sine(scene.spot / "recording.flac", 220, 12, "-compression_level", "0")
 
 
 def add_locale(scene: Scene) -> None:
@@ -137,7 +124,7 @@ POLICY = "what the markets of es-ES ask for changed"
 
 CHANGES: dict[str, Change] = {
     "a line's translation": Change(
-        change_text, ES, (OFFER,), {"es-ES speak offer": OFFER}, after("speak", "es-ES")
+        lambda scene: change(scene.spot), ES, (OFFER,), {"es-ES speak offer": OFFER}, after("speak", "es-ES")
     ),
     "a line of the script": Change(
         change_source, ALL, (LEGAL,), {"align": LEGAL}, after("align", *LOCALES)
@@ -240,21 +227,21 @@ CHANGES: dict[str, Change] = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_what_is_made_again_and_why(there: Scene, clearspot: Call, case: str) -> None:
     """Consent is asked, the file is signed, the gate listens: however much of it comes from the store."""
-    change = CHANGES[case]
-    change.do(there)
+    changed = CHANGES[case]
+    changed.do(there)
     said = plan(clearspot, there)
-    of_it = {name: ("again", change.why) for name in change.of}
+    of_it = {name: ("again", changed.why) for name in changed.of}
     assert states(said) == {name: ("kept", ()) for name in states(said)} | of_it
     assert said["empty"] is False
     told = again(said)
     follows = {name: why for name, why in told.items() if "?" in name}
     assert {name: why for name, why in told.items() if name not in follows} == {
-        name: (why,) for name, why in change.again.items()
+        name: (why,) for name, why in changed.again.items()
     }
-    assert (tuple(follows), {why[-1] for why in follows.values()} - {BEFORE}) == (change.follows, set())
-    places = [name.split() for name in change.of]
+    assert (tuple(follows), {why[-1] for why in follows.values()} - {BEFORE}) == (changed.follows, set())
+    places = [name.split() for name in changed.of]
     papers = {f"{where} {stage} {what}": why for where, what in places for stage, why in PAPERS.items()}
-    papers |= {f"{where} {stage} {what}": why for where, what in places for stage, why in change.papers.items()}
+    papers |= {f"{where} {stage} {what}": why for where, what in places for stage, why in changed.papers.items()}
     papers |= {f"{where} authorize": ("consent is asked every time",) for where, _ in places}
     assert again(said, stages=("translate", "authorize", "sign", "gate", "export")) == papers
 
@@ -265,23 +252,23 @@ def test_a_run_does_what_its_plan_said(
 ) -> None:
     """What the plan kept is not made; what it said is made; afterwards there is nothing to do, and nothing is done.
 
-    One locale is enough: what becomes of the others was said above, and is looked at in ``test_only_what_changed``.
+    One deliverable is enough: the plans of the others are above; what is kept beside it, in ``test_only_what_changed``.
     """
-    change, caches = CHANGES[case], keep_caches(monkeypatch)
-    one = ("--locale", change.of[0].partition(" ")[0])
-    change.do(there)
+    changed, caches = CHANGES[case], keep_caches(monkeypatch)
+    locale, profile = changed.of[0].split()
+    one = ("--locale", locale, "--profile", profile)
+    changed.do(there)
     before = everything(there.out)
-    said = plan(clearspot, there, *one)
+    said = again(plan(clearspot, there, *one))
     code, report = run(clearspot, there, *one)
-    assert (code, verdicts(report)) == (0, {name: "cleared" if name in change.of else "kept" for name in states(said)})
+    assert (code, verdicts(report)) == (0, {changed.of[0]: "cleared"})
     done = made(caches[-1])
-    assert done <= {name.rstrip("?") for name in again(said)}, "nothing that the plan kept is made"
-    assert done >= {name for name in again(said) if "?" not in name}, "everything that it said is"
+    assert done <= {name.rstrip("?") for name in said}, "nothing that the plan kept is made"
+    assert done >= {name for name in said if "?" not in name}, "everything that it said is"
     after = everything(there.out)
-    again_or_all = {*states(said)} & {*change.of} | {""}
-    assert {of_one(path) for path in after if after[path] != before.get(path)} == again_or_all
+    assert {of_one(path) for path in after if after[path] != before.get(path)} == {changed.of[0], ""}
     assert plan(clearspot, there, *one)["empty"]
-    assert verdicts(run(clearspot, there, *one)[1]) == dict.fromkeys(states(said), "kept")
+    assert verdicts(run(clearspot, there, *one)[1]) == {changed.of[0]: "kept"}
     assert (made(caches[-1]), everything(there.out)) == (set(), after)
 
 
