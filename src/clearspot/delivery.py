@@ -20,7 +20,7 @@ from clearspot.gate.rules import Finding, judge
 from clearspot.hashing import sha256_bytes, sha256_file
 from clearspot.ingredients import ingredients
 from clearspot.job import Job
-from clearspot.leave import ask_leave, asked_of
+from clearspot.leave import Foresight, ask_leave, asked_of
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples
 from clearspot.media.ffmpeg import FfmpegFailed
@@ -33,6 +33,9 @@ from clearspot.stages.align import TimedScript
 from clearspot.stages.disclose import Candidate, Encoded, Papers, disclose, encode_to, read_encoded
 from clearspot.stages.translate import Translation, still_approved
 from clearspot.timeline import Timeline
+
+YES_RULES = frozenset({"consent-valid", "script-approved", "translation-approved"})
+"""Rules of the gate that ask whether people still say yes."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
             where=job.name(locale, made.profile_id),
             remedy="Mend what the findings name and run again.",
         )
-        return refuse_deliverable(job, locale, made.profile_id, refusal, findings, made.ingredients)
+        return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
 
 
 def conclude(job: Job, outcomes: Sequence[Outcome]) -> None:
@@ -227,12 +230,7 @@ def as_error(error: BaseException, where: str) -> ClearspotError:
 
 
 def refuse_deliverable(
-    job: Job,
-    locale: str,
-    profile_id: str,
-    error: ClearspotError,
-    findings: tuple[Finding, ...] = (),
-    made_from: Mapping[str, str] | None = None,
+    job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...] = ()
 ) -> Outcome:
     """What becomes of a deliverable that is not made: a refusal file where it was refused."""
     if isinstance(error, Refused):
@@ -241,8 +239,23 @@ def refuse_deliverable(
             job.authority.note_refusal(about, error)
         except Refused as said_so:
             error = said_so
-        publish.withdraw(job, locale, profile_id, error, findings, made_from or {})
+        lasting = job.known.get((locale, profile_id), {}) if _lasts(job, locale, findings) else {}
+        try:
+            publish.withdraw(job, locale, profile_id, error, findings, lasting)
+        except ClearspotError as trouble:  # one deliverable's trouble stays its own
+            error = trouble
     return Outcome(locale, profile_id, None, "", findings, error)
+
+
+def _lasts(job: Job, locale: str, findings: tuple[Finding, ...]) -> bool:
+    """Whether a refusal is for what the deliverable is made from, and not for a yes that may come back by itself."""
+    if any(finding.verdict == "fail" and finding.rule in YES_RULES for finding in findings):
+        return False
+    try:
+        Foresight().require(job, locale)
+        return load_approvals(job.spot.folder) == job.approvals
+    except ClearspotError:
+        return False
 
 
 def _consent_now(job: Job, locale: str) -> Grant | Refused:

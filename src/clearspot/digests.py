@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from clearspot.hashing import sha256_file
+
+SETTLED_S = 2.0
+"""A file that is younger is not remembered: some disks tell times in coarse steps, and it may change within one."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS digests (path TEXT PRIMARY KEY, stat TEXT NOT NULL, sha256 TEXT NOT NULL)"
 ROW = "INSERT OR REPLACE INTO digests VALUES (?, ?, ?)"
@@ -33,7 +37,8 @@ class DigestBook:
         if (known := self._known(place, stat)) is not None:
             return known
         digest = sha256_file(path)
-        if self._database is not None and stat and stat == _stat(path):
+        settled = time.time() - path.stat().st_mtime > SETTLED_S
+        if self._database is not None and settled and stat and stat == _stat(path):
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute(ROW, (place, stat, digest))
         return digest
@@ -54,18 +59,32 @@ def digest_book(path: Path) -> Iterator[DigestBook]:
     database = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Each row is written by itself: a sweep may take hours, and others want to write meanwhile.
-        database = sqlite3.connect(path, timeout=1, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=OFF")  # what a power cut takes is read from the files again
-        database.execute(TABLE)
-    except (sqlite3.Error, OSError):
-        database = None  # damaged, or a disk that is read only: every file is read
+        database = _opened(path)
+    except sqlite3.DatabaseError as error:
+        if not isinstance(error, sqlite3.OperationalError):  # damaged: it holds nothing that cannot be had again
+            with contextlib.suppress(sqlite3.Error, OSError):
+                path.unlink()
+                database = _opened(path)
+    except OSError:
+        pass  # a disk that is read only: every file is read
     try:
         yield DigestBook(database)
     finally:
         if database is not None:
             database.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # Each row is written by itself: a sweep may take hours, and others want to write meanwhile.
+    database = sqlite3.connect(path, timeout=1, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=OFF")  # what a power cut takes is read from the files again
+        database.execute(TABLE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _stat(path: Path) -> str:

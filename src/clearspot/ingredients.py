@@ -29,6 +29,7 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     (r"source (.+)", "align", "line `{0}` changed in the script"),
     (r"script", "align", "the script's locale, names, order or protected words changed"),
     (r"limits", "align", "configs/listening.yaml changed"),
+    (r"drafter", "translate", "what drafts the lines of {locale} that are not written"),
     (r"words (.+)", "speak", "line `{0}` changed in {locale}"),
     (r"state (.+)", "sign", "line `{0}` is approved now, or is not any more, in {locale}"),
     (r"disclosure", "speak", "the disclosure changed in {locale}"),
@@ -108,6 +109,9 @@ def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]
         ],
         "consent": voice.record.digest,
     }  # fmt: skip
+    if missing := [line for line in script.lines if line not in words]:
+        drafter = job.studio.translator(script.locale, locale)
+        parts["drafter"] = [missing, drafter.version if drafter else ""]
     parts |= {f"source {line}": text for line, text in script.lines.items()}
     parts |= {f"words {line}": text for line, text in words.items()}
     parts |= {f"state {line}": "approved" if state == "approved" else "draft" for line, state in states.items()}
@@ -122,4 +126,6 @@ def changes(before: Mapping[str, str], now: Mapping[str, str], locale: str, prof
         for name in differing:
             if form := re.fullmatch(pattern, name):
                 found.setdefault(stage, []).append(words.format(*form.groups(), locale=locale, profile=profile))
+    if "export" in found and len(found) > 1:
+        found["export"] = ["consent renewed"]  # it is not the only thing
     return found

@@ -81,9 +81,10 @@ class Job:
     """One run of one spot. ``requirements`` are those of each locale's markets, on the day of the run.
 
     ``inputs`` is the sha256 of what it is made from, as it was when the run began. ``todo`` is what is to be made: some
-    of the locales, some of the profiles of each; ``speaks`` is whether a plan sees anything to be spoken. ``ahead``
-    holds the hearing of the recording where it was begun before the runner was ready. ``warnings`` is what went wrong
-    beside the deliverables: it is told, and changes no exit code.
+    of the locales, some of the profiles of each; ``speaks`` is whether a plan sees anything to be spoken; ``known`` is
+    what it knows each deliverable to be made from, and ``blocks`` what stands against a locale. ``ahead`` holds the
+    hearing of the recording where it was begun before the runner was ready. ``warnings`` is what went wrong beside the
+    deliverables: it is told, and changes no exit code.
     """
 
     desk: Desk
@@ -98,6 +99,8 @@ class Job:
     tell: Tell
     cache: Cache
     speaks: bool = True
+    known: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict, repr=False)
+    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     ahead: list[Future[Transcript]] = field(default_factory=list, repr=False)
     warnings: list[ClearspotError] = field(default_factory=list, repr=False)
 

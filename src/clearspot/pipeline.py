@@ -133,7 +133,9 @@ class _Remembered:
 
     def translate(self, text: str, source: str, target: str) -> str:
         action = drafting(self.version, source, target, text, target)
-        return self.job.cache.value(action, TEXT, lambda: self.engine.translate(text, source, target))
+        return self.job.cache.value(
+            action, TEXT, lambda: self.engine.translate(text, source, target), lambda draft: {"text": draft}
+        )
 
 
 def authorize_voice(job: Job, locale: str) -> Grant:

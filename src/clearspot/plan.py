@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from clearspot.actions import VoiceTool, aligning, encoding, fitting, mixing, speaking, transcribing
+from clearspot.actions import VoiceTool, aligning, drafting, encoding, fitting, mixing, speaking, transcribing
 from clearspot.approvals import require_script_approval
 from clearspot.disclosure import rate_for
 from clearspot.errors import Refused
@@ -56,7 +56,8 @@ class Deliverable:
 
     ``kept``: nothing. ``again``: make it. ``blocked``: consent or approval stands against it today. ``refused``: the
     gate refused exactly this before. ``published`` is what lies there; ``changed`` is what differs from it, in words,
-    by the stage that it matters to first; ``waits`` is whether nothing but a sign-off is missing.
+    by the stage that it matters to first; ``waits`` is whether nothing but a sign-off is missing;
+    ``made_from`` is its ingredients, where nothing stands against it.
     """
 
     locale: str
@@ -66,6 +67,7 @@ class Deliverable:
     published: Published
     changed: Mapping[str, list[str]] = field(default_factory=dict)
     waits: bool = False
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> bool:
@@ -77,8 +79,8 @@ class Deliverable:
         if self.state != "blocked":
             return self.state == "again"
         if self.published.media:
-            return not self.waits
-        return self.published.refusal.get("error", {}).get("what") not in self.why
+            return not self.waits or bool(self.published.wrong)
+        return self.published.refusal.get("blocks") != list(self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,14 @@ def _deliverables(job: Job, locale: str, foresight: Foresight, digest_of: Digest
 
 
 def _deliverable(locale: str, profile: str, now: Mapping[str, str], there: Published) -> Deliverable:
-    if there.refusal and there.refusal.get("findings") and there.refusal.get("ingredients") == now:
-        return Deliverable(locale, profile, "refused", (str(there.refusal["error"]["what"]),), there)
+    if there.refusal and there.refusal.get("ingredients") == now:
+        told = str(there.refusal.get("error", {}).get("what", ""))
+        return Deliverable(locale, profile, "refused", (told,), there, made_from=now)
     differing = changes(there.ingredients, now, locale, profile) if there.receipt else {}
     why = [told for several in differing.values() for told in several]
     if there.wrong:
         why.append(there.wrong)
-    return Deliverable(locale, profile, "again" if why else "kept", tuple(why), there, differing)
+    return Deliverable(locale, profile, "again" if why else "kept", tuple(why), there, differing, made_from=now)
 
 
 def _missing_sign_offs(job: Job, locale: str) -> list[Refused]:
@@ -237,8 +240,7 @@ class _Walk:
             )
             return
         why = _Why(again)
-        written = job.spot.translations.get(locale)
-        words = {line: written.lines[line] for line in job.spot.script.lines if written and line in written.lines}
+        words = self._words(locale)
         drafts = [line for line in job.spot.script.lines if line not in words]
         told = tuple(f"line `{line}` is not translated: a machine drafts it" for line in drafts)
         yield Step("translate", "again" if drafts else "kept", told)
@@ -260,6 +262,18 @@ class _Walk:
         yield from self._after_speech(
             locale, timed, clips, tool, why, complete=len(clips) == 1 + len(job.spot.script.lines)
         )
+
+    def _words(self, locale: str) -> dict[str, str]:
+        """The words of each line, as far as they are written, or drafted before."""
+        script, written = self._job.spot.script, self._job.spot.translations.get(locale)
+        words = dict(written.lines) if written else {}
+        missing = [line for line in script.lines if line not in words]
+        engine = self._job.studio.translator(script.locale, locale) if missing else None
+        for line in missing if engine else ():
+            action = drafting(engine.version, script.locale, locale, script.lines[line], "")
+            if record := self._job.cache.find(action.key):
+                words[line] = str(record.facts["text"])
+        return {line: words[line] for line in script.lines if line in words}
 
     def _clip(self, tool: VoiceTool, locale: str, line: str, text: str) -> Record | None:
         job = self._job
@@ -292,29 +306,32 @@ class _Walk:
             if mixed:
                 encoded = job.cache.find(encoding(mixed.output, job.profiles[profile], ffmpeg.version(), "").key)
             yield why.step("encode", encoded, after=mixed, of=profile)
-            yield from (Step(stage, "again", why.of(stage), of=profile) for stage in ("sign", "gate", "export"))
+            yield from (
+                Step(stage, "again", why.of(stage, profile), of=profile) for stage in ("sign", "gate", "export")
+            )
 
 
 class _Why:
     """What is told of a stage that is done again: what changed, or what comes before it."""
 
     def __init__(self, again: list[Deliverable]) -> None:
-        self.profiles = frozenset(one.profile for one in again)
+        self.profiles = {one.profile: one for one in again}
         self._changed: dict[str, list[str]] = {}
         for one in again:
             for stage, told in one.changed.items():
                 known = self._changed.setdefault(stage, [])
                 known += [each for each in told if each not in known]
 
-    def of(self, stage: str) -> tuple[str, ...]:
+    def of(self, stage: str, profile: str) -> tuple[str, ...]:
         """Of a stage that is never served from the store."""
-        return tuple(self._changed.get(stage, ())) or (NEVER_STORED[stage],)
+        return tuple(self.profiles[profile].changed.get(stage, ())) or (NEVER_STORED[stage],)
 
     def step(self, stage: str, record: Record | None, *, after: object = True, of: str = "") -> Step:
         """Of one that is, and may be there: ``after`` is falsy where what comes before it is not known."""
         if record is not None:
             return Step(stage, "kept", of=of)
-        own = tuple(told for told in self._changed.get(stage, ()) if stage != "speak" or _concerns(told, of))
+        changed = self.profiles[of].changed if of in self.profiles else self._changed
+        own = tuple(told for told in changed.get(stage, ()) if stage != "speak" or _concerns(told, of))
         if not after:
             return Step(stage, "again", (*own, "what comes before it is made again"), of=of, follows=True)
         return Step(stage, "again", own or ("it is not in the store",), of=of)

@@ -71,6 +71,7 @@ def publish(job: Job, made: Made, voice: Voice, evidence: Evidence, findings: tu
     write_atomically(_beside(stem, receipt.ENDING), receipt.to_text(receipt.sign_receipt(body, job.keys.receipt_key)))
     try:
         _beside(stem, REFUSAL).unlink(missing_ok=True)
+        _set_aside_other_kinds(stem, made.candidate.path.suffix)
         for path in made.candidate.files:
             os.replace(path, stem.with_name(path.name))
     except OSError as error:
@@ -99,7 +100,8 @@ def withdraw(
 ) -> None:
     """Take what an earlier run published out of the way (``.withdrawn``: its bytes are kept), then say why.
 
-    ``made_from`` is the ingredients of what the gate refused: a plan knows it again by them.
+    ``made_from`` is the ingredients of what is refused for what it is: a plan knows it again by them. What stands
+    against its locale, as the plan saw it, is written down too.
 
     Raises:
         MachineFault: The folder cannot be written to.
@@ -120,6 +122,7 @@ def withdraw(
         "findings": [asdict(finding) for finding in findings],
         "requirements": job.requirements[locale].as_json(),
         "ingredients": dict(made_from),
+        "blocks": list(job.blocks.get(locale, ())),
         "clearspot": __version__,
     }
     write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
@@ -152,6 +155,14 @@ def record_run(job: Job, ended: Sequence[tuple[str, str, ClearspotError | None]]
         "clearspot": __version__,
     }
     write_atomically(job.home / RUN_FILE, receipt.to_text(body))
+
+
+def _set_aside_other_kinds(stem: Path, suffix: str) -> None:
+    """What an earlier run published as another kind of file has no receipt any more."""
+    for ending in (*MEDIA, *(ending + SIDECAR for ending in MEDIA)):
+        path = _beside(stem, ending)
+        if not ending.startswith(suffix) and path.exists():
+            os.replace(path, _free(path))
 
 
 def _free(path: Path) -> Path:

@@ -56,6 +56,8 @@ def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf) -> Publish
     if problem := check_receipt(receipt, job.trust.receipt_keys):
         return Published({}, f"its receipt {problem}", refusal, media)
     body = receipt["receipt"]
+    if body.get("deliverable") != f"{stem.name}.{job.profiles[profile_id].extension}":
+        return Published({}, "its receipt is of another file", refusal, media)
     wrong = next(_wrong(stem.parent, body, digest_of), "")
     return Published(body, wrong, refusal, media)
 

@@ -89,11 +89,17 @@ def own_schedule(folder: Path) -> Schedule | None:
 
 def plans(desk: Desk, folders: Iterable[Path], out: Path) -> Iterator[tuple[Path, SpotPlan | ClearspotError]]:
     """The plan of each spot, one at a time, or why it has none."""
-    foresight = Foresight()
+    foresight, seen = Foresight(), dict[str, Path]()
     with digest_book(desk.project.digests_path) as book:
         for folder in folders:
             try:
                 job = open_job(Asked(folder, out=out), desk, lambda _: None, book.sha256)
+                if (first := seen.setdefault(job.spot.id, folder)) != folder:
+                    raise BadInput(
+                        f"two spots are called {job.spot.id!r}: this one and {first}.",
+                        where=f"{folder / SPOT_FILE}: id",
+                        remedy="Give one of them another id; their deliverables would be each other's.",
+                    )
                 yield folder, plan_spot(job, foresight, book.sha256)
             except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
                 yield folder, as_error(error, str(folder))

@@ -60,6 +60,7 @@ def produce(
         expect(left)
         made: dict[tuple[str, str], Outcome] = {}
         if left.todo:
+            job.studio.go_on()
             require_ready(left)
             warm_up(left)
             made = {(one.locale, one.profile): one for one in runner(left)}
@@ -79,7 +80,13 @@ def left_to_do(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool]) 
     for one in plan.deliverables:
         if one.state != "kept" and wanted(one):
             todo[one.locale] = (*todo.get(one.locale, ()), one.profile)
-    return replace(job, todo=todo, speaks=plan.speaks)
+    return replace(
+        job,
+        todo=todo,
+        speaks=plan.speaks,
+        known={(one.locale, one.profile): one.made_from for one in plan.deliverables},
+        blocks={one.locale: one.why for one in plan.deliverables if one.state == "blocked"},
+    )
 
 
 def _kept(job: Job, planned: Deliverable) -> Outcome:

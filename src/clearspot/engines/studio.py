@@ -34,10 +34,12 @@ class Studio:
     recogniser_model: str
     workers: int
     _hands: ThreadPoolExecutor = field(init=False, repr=False)
+    _stopped: bool = field(default=False, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __post_init__(self) -> None:
+        self._stopped = False
         self._hands = ThreadPoolExecutor(self.workers, "clearspot-worker")
 
     def work(self, call: Callable[[], T]) -> T:
@@ -63,7 +65,13 @@ class Studio:
 
     def stop(self) -> None:
         """Begin nothing more; what runs already ends by itself."""
+        self._stopped = True
         self._hands.shutdown(wait=False, cancel_futures=True)
+
+    def go_on(self) -> None:
+        """Begin again after a stop, with the engines that are loaded: one run's end is not the next one's."""
+        if self._stopped:
+            self.__post_init__()
 
     def speech(self, name: str) -> SpeechEngine:
         """The speech engine of that name.
