@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from clearspot.delivery import Outcome, as_error
 from clearspot.digests import digest_book
 from clearspot.errors import BadInput, ClearspotError
-from clearspot.job import Asked, Desk, open_job
+from clearspot.job import Asked, Desk, Job, open_job
 from clearspot.leave import Foresight
 from clearspot.locks import UnderWay
-from clearspot.plan import SpotPlan, plan_spot
+from clearspot.plan import Deliverable, SpotPlan, plan_spot
+from clearspot.progress import Event, Tell
 from clearspot.schedule import Schedule
 from clearspot.spot import SpotFile
 from clearspot.work import Runner, news, produce
@@ -105,7 +107,14 @@ def plans(desk: Desk, folders: Iterable[Path], out: Path) -> Iterator[tuple[Path
                 yield folder, as_error(error, str(folder))
 
 
-def sweep(desk: Desk, folders: Iterable[Path], out: Path, runner: Runner) -> Iterator[Result]:
+def sweep(
+    desk: Desk,
+    folders: Iterable[Path],
+    out: Path,
+    runner: Runner,
+    wanted: Callable[[Deliverable], bool] = news,
+    watch: Callable[[Path], Tell] = lambda _: _nobody,
+) -> Iterator[Result]:
     """Make what changed in each spot, one spot at a time.
 
     Args:
@@ -113,24 +122,37 @@ def sweep(desk: Desk, folders: Iterable[Path], out: Path, runner: Runner) -> Ite
         folders: The spots.
         out: Where deliverables go.
         runner: Makes what is not kept.
+        wanted: Which of what is not kept is to be made.
+        watch: Gives, for a spot, who is told of its stages.
     """
     for folder, planned in plans(desk, folders, out):
         if isinstance(planned, ClearspotError):
             yield Result(folder, "failed", error=planned)
-        elif planned.empty:
+        elif not any(wanted(one) for one in planned.deliverables):
             waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
             yield Result(folder, "waiting" if waits else "unchanged", waits)
         else:
-            yield _made(desk, folder, planned, out, runner)
+            why = tuple(dict.fromkeys(told for one in planned.deliverables if wanted(one) for told in one.why))
+            open_one = partial(open_job, Asked(folder, out=out), desk, watch(folder))
+            yield _made(open_one, folder, why, runner, wanted)
 
 
-def _made(desk: Desk, folder: Path, planned: SpotPlan, out: Path, runner: Runner) -> Result:
-    why = tuple(dict.fromkeys(told for one in planned.deliverables if one.pending for told in one.why))
+def _made(
+    open_one: Callable[[], Job],
+    folder: Path,
+    why: tuple[str, ...],
+    runner: Runner,
+    wanted: Callable[[Deliverable], bool],
+) -> Result:
     try:
-        outcomes = tuple(produce(open_job(Asked(folder, out=out), desk, lambda _: None), runner, news))
+        outcomes = tuple(produce(open_one(), runner, wanted))
     except UnderWay as error:
         return Result(folder, "under way", why, error=error)
     except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
         return Result(folder, "failed", why, error=as_error(error, str(folder)))
     made = all(outcome.error is None for outcome in outcomes)
     return Result(folder, "made" if made else "not exported", why, outcomes)
+
+
+def _nobody(_: Event) -> None:
+    """Is told, and says nothing."""

@@ -1,4 +1,4 @@
-"""``clearspot run``: make what a spot orders."""
+"""``clearspot run``: make what a spot orders, or every spot below a folder."""
 
 from __future__ import annotations
 
@@ -23,20 +23,31 @@ class Runner(enum.StrEnum):
 
 
 def run(
-    spot: Annotated[Path, typer.Argument(help="The spot's folder.")],
+    spot: Annotated[Path, typer.Argument(help="The spot's folder, or a folder of many spots.")],
     locale: Annotated[list[str] | None, typer.Option(help="Only this locale (repeatable).")] = None,
     profile: Annotated[list[str] | None, typer.Option(help="Only this delivery profile (repeatable).")] = None,
     out: Annotated[Path, typer.Option(help="Where deliverables go.")] = Path("out"),
     runner: Annotated[Runner, typer.Option(help="What runs the stages.")] = Runner.PREFECT,
+    max_failures: Annotated[
+        int | None, typer.Option(help="Of many spots: begin no further one after so many failed.", min=1)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> int:
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
     from clearspot.cli import show
+    from clearspot.errors import BadInput
     from clearspot.job import Asked, open_desk, open_job, open_studio
     from clearspot.project import find_project
     from clearspot.work import produce
 
     project = find_project(spot)
+    if _holds_spots(spot):
+        from clearspot.cli.batch import run_batch
+
+        if locale or profile:
+            raise BadInput("is for one spot.", where="--locale, --profile", remedy=f"Name a spot below {spot}.")
+        run_job = runner_of(runner, project)
+        return run_batch(project, spot, out, run_job, max_failures=max_failures, as_json=as_json)
     asked = Asked(spot, tuple(locale or ()), tuple(profile or ()), out)
     with show.live(quiet=as_json) as screen:
         studio = open_studio(project, screen.fetching)
@@ -47,6 +58,13 @@ def run(
             studio.stop()
     show.outcomes(job, outcomes, as_json=as_json)
     return max((outcome.exit_code for outcome in outcomes), default=0)
+
+
+def _holds_spots(folder: Path) -> bool:
+    """Whether a folder is no spot itself, and there are spots below it."""
+    from clearspot.sweep import SPOT_FILE, find_spots
+
+    return folder.is_dir() and not (folder / SPOT_FILE).exists() and any(find_spots(folder))
 
 
 def runner_of(name: Runner, project: Project) -> Callable[[Job], list[Outcome]]:
