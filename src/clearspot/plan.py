@@ -268,11 +268,11 @@ class _Walk:
         script, written = self._job.spot.script, self._job.spot.translations.get(locale)
         words = dict(written.lines) if written else {}
         missing = [line for line in script.lines if line not in words]
-        engine = self._job.studio.translator(script.locale, locale) if missing else None
-        for line in missing if engine else ():
-            action = drafting(engine.version, script.locale, locale, script.lines[line], "")
-            if record := self._job.cache.find(action.key):
-                words[line] = str(record.facts["text"])
+        if missing and (engine := self._job.studio.translator(script.locale, locale)):
+            for line in missing:
+                action = drafting(engine.version, script.locale, locale, script.lines[line], "")
+                if record := self._job.cache.find(action.key):
+                    words[line] = str(record.facts["text"])
         return {line: words[line] for line in script.lines if line in words}
 
     def _clip(self, tool: VoiceTool, locale: str, line: str, text: str) -> Record | None:
@@ -306,9 +306,8 @@ class _Walk:
             if mixed:
                 encoded = job.cache.find(encoding(mixed.output, job.profiles[profile], ffmpeg.version(), "").key)
             yield why.step("encode", encoded, after=mixed, of=profile)
-            yield from (
-                Step(stage, "again", why.of(stage, profile), of=profile) for stage in ("sign", "gate", "export")
-            )
+            for stage in ("sign", "gate", "export"):
+                yield Step(stage, "again", why.of(stage, profile), of=profile)
 
 
 class _Why:

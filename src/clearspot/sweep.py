@@ -31,13 +31,17 @@ State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one spot. ``why`` is what its plan saw; ``error`` why nothing could be begun."""
+    """What became of one spot. ``why`` is what its plan saw; ``error`` why nothing could be begun.
+
+    ``warnings`` is what went wrong beside the deliverables.
+    """
 
     folder: Path
     state: State
     why: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     error: ClearspotError | None = None
+    warnings: tuple[ClearspotError, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -63,6 +67,7 @@ class Result:
                 for one in self.outcomes
             ],
             "error": self.error.as_json() if self.error else None,
+            "warnings": [warning.as_json() for warning in self.warnings],
         }
 
 
@@ -96,15 +101,19 @@ def plans(desk: Desk, folders: Iterable[Path], out: Path) -> Iterator[tuple[Path
         for folder in folders:
             try:
                 job = open_job(Asked(folder, out=out), desk, lambda _: None, book.sha256)
-                if (first := seen.setdefault(job.spot.id, folder)) != folder:
-                    raise BadInput(
-                        f"two spots are called {job.spot.id!r}: this one and {first}.",
-                        where=f"{folder / SPOT_FILE}: id",
-                        remedy="Give one of them another id; their deliverables would be each other's.",
-                    )
+                _require_own_id(job.spot.id, folder, seen)
                 yield folder, plan_spot(job, foresight, book.sha256)
             except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
                 yield folder, as_error(error, str(folder))
+
+
+def _require_own_id(spot_id: str, folder: Path, seen: dict[str, Path]) -> None:
+    if (first := seen.setdefault(spot_id, folder)) != folder:
+        raise BadInput(
+            f"two spots are called {spot_id!r}: this one and {first}.",
+            where=f"{folder / SPOT_FILE}: id",
+            remedy="Give one of them another id; their deliverables would be each other's.",
+        )
 
 
 def sweep(
@@ -144,14 +153,17 @@ def _made(
     runner: Runner,
     wanted: Callable[[Deliverable], bool],
 ) -> Result:
+    warnings: list[ClearspotError] = []
     try:
-        outcomes = tuple(produce(open_one(), runner, wanted))
+        job = open_one()
+        warnings = job.warnings
+        outcomes = tuple(produce(job, runner, wanted))
     except UnderWay as error:
         return Result(folder, "under way", why, error=error)
     except Exception as error:  # noqa: BLE001  (one bad spot does not stop the others)
-        return Result(folder, "failed", why, error=as_error(error, str(folder)))
+        return Result(folder, "failed", why, error=as_error(error, str(folder)), warnings=tuple(warnings))
     made = all(outcome.error is None for outcome in outcomes)
-    return Result(folder, "made" if made else "not exported", why, outcomes)
+    return Result(folder, "made" if made else "not exported", why, outcomes, warnings=tuple(warnings))
 
 
 def _nobody(_: Event) -> None:

@@ -138,6 +138,8 @@ def _tell(results: Sequence[Result], left: Sequence[Path], root: Path, *, as_jso
         told = [result.error, *(one.error for one in result.outcomes)]
         for problem in dict.fromkeys(str(error) for error in told if error):
             errors.print(f"\nclearspot: {problem}", highlight=False, soft_wrap=True)
+        for warning in result.warnings:
+            errors.print(f"\nclearspot: warning: {warning}", highlight=False, soft_wrap=True)
 
 
 def _below(folder: Path, root: Path) -> str:

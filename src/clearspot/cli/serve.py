@@ -55,6 +55,8 @@ def _tell(result: Result) -> None:
     if result.state == "unchanged":
         return
     typer.echo(f"{result.folder}: {result.state}" + (f" ({'; '.join(result.why)})" if result.why else ""))
+    for warning in result.warnings:
+        typer.echo(f"clearspot: warning: {warning}", err=True)
     errors = [result.error, *(outcome.error for outcome in result.outcomes)]
     for problem in dict.fromkeys(str(error) for error in errors if error):
         typer.echo(f"clearspot: {problem}", err=True)
