@@ -41,6 +41,9 @@ purpose: advertising
 TEA, COCOA = "teas/lumen-tea", "lumen-cocoa"
 """Two more spots: the same in Spanish alone, for podcasts alone."""
 
+NAMES = (COCOA, "lumen-coffee", TEA)
+UNCHANGED = dict.fromkeys(NAMES, "unchanged")
+
 STORED = ("transcribe", "align", "speak", "fit", "mix", "encode")
 """What a store keeps, as plans name it."""
 
@@ -171,6 +174,16 @@ def run(call: Call, scene: Scene, *arguments: str | Path) -> tuple[int, dict[str
     rest = [each for each in arguments if each is not spot]
     code, out, _ = call("run", spot, "--runner", "inline", "--out", scene.out, "--json", *rest)
     return code, json.loads(out)
+
+
+def serve(call: Call) -> tuple[int, dict[str, str], dict[str, dict[str, Any]]]:
+    """One sweep: its exit code, the state of each spot by its place below ``spots``, and everything it says."""
+    code, out, err = call("serve", "--once", "--json")
+    assert err == ""
+    said = json.loads(out)
+    assert said["exit_code"] == code
+    spots = {one["spot"].partition("/spots/")[2]: one for one in said["spots"]}
+    return code, {name: one["state"] for name, one in spots.items()}, spots
 
 
 def steps(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

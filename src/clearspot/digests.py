@@ -37,8 +37,7 @@ class DigestBook:
         if (known := self._known(place, stat)) is not None:
             return known
         digest = sha256_file(path)
-        settled = time.time() - path.stat().st_mtime > SETTLED_S
-        if self._database is not None and settled and stat and stat == _stat(path):
+        if self._database is not None and _settled(path) and stat and stat == _stat(path):
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute(ROW, (place, stat, digest))
         return digest
@@ -72,6 +71,13 @@ def digest_book(path: Path) -> Iterator[DigestBook]:
     finally:
         if database is not None:
             database.close()
+
+
+def _settled(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        stat = path.stat()
+        return time.time() - max(stat.st_mtime, stat.st_ctime) > SETTLED_S
+    return False
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -199,13 +199,13 @@ def _refusals(*required: Callable[[], object]) -> list[Refused]:
 class _WouldDraft:
     """Stands where a machine would draft a line: a plan only says that it would."""
 
-    version = "a machine, when it is run"
+    version = "a machine, if one is here that can"
 
     def knows(self, source: str, target: str) -> bool:
         return True
 
     def translate(self, text: str, source: str, target: str) -> str:
-        return ""
+        return "not written yet"
 
 
 class _Walk:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from clearspot.yamlfile import Strict
 
-PLAIN_CRON = re.compile(r"(?!.*\d[LW#])(?!.*(^| )[LW#])\S+( \S+){4}")
+PLAIN_CRON = re.compile(r"(?!.*\d[LW#])(?!.*(^|[ ,])(L|LW)([ ,-]|$))(?!.*#)\S+( \S+){4}", re.IGNORECASE)
 """Five fields without extensions: what every reader of cron lines understands alike, Prefect's among them."""
 
 NO_PLACES = frozenset({"Factory", "localtime"})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clearspot_flows.rerender import rerender
 
 from clearspot import job
 from tests.change_scenes import COCOA, TEA, Call, another_spot, change, everything, new_words, spot, swept_before
@@ -25,8 +24,14 @@ def swept(
 
 def look_after(scene: Scene, *spots: str) -> tuple[str, str]:
     """One run of the flow: how it ended, and what it says."""
-    folders = [str(spot(scene, name)) for name in spots]
-    state = rerender(str(scene.project.sweep_root), str(scene.out), folders or None, return_state=True)
+    return flow_of(scene.project.sweep_root, scene.out, [str(spot(scene, name)) for name in spots] or None)
+
+
+def flow_of(root: Path, out: Path, folders: list[str] | None = None) -> tuple[str, str]:
+    # Imported late: Prefect reads its settings once, and they are not settled while tests are collected.
+    from clearspot_flows.rerender import rerender
+
+    state = rerender(str(root), str(out), folders, return_state=True)
     return str(state.name), str(state.message)
 
 
@@ -48,7 +53,8 @@ def test_a_changed_spot_is_made_and_then_there_is_nothing_to_do(swept: Scene) ->
     change(spot(swept, TEA))
     before = everything(*(swept.out / name for name in ("lumen-coffee", COCOA)))
     assert look_after(swept) == ("Completed", "3 spots, 1 made again")
-    assert table() == [{"spot": "lumen-tea", "state": "made", "because": "line `offer` changed in es-ES", "error": ""}]
+    because = "line `offer` changed in es-ES"
+    assert table() == [{"spot": "lumen-tea", "state": "made", "because": because, "error": "", "warnings": ""}]
     assert everything(*(swept.out / name for name in ("lumen-coffee", COCOA))) == before
     assert len(swept.studio.voice.asked) == 1
     before, heard = everything(swept.out), swept.listener.heard
@@ -85,9 +91,9 @@ def test_a_spot_with_a_schedule_of_its_own_is_left_to_it(swept: Scene) -> None:
 
 
 def test_a_root_that_is_not_there_fails_and_says_so(swept: Scene, tmp_path: Path) -> None:
-    state = rerender(str(tmp_path / "nowhere"), str(swept.out), return_state=True)
-    assert state.name == "Failed"
-    assert "there is no such folder" in str(state.message)
+    name, message = flow_of(tmp_path / "nowhere", swept.out)
+    assert name == "Failed"
+    assert "there is no such folder" in message
 
 
 def test_each_spot_is_a_flow_run_of_its_own(swept: Scene) -> None:

@@ -19,8 +19,14 @@ from clearspot.hashing import sha256_bytes, sha256_file
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "recording.flac"
-    path.write_bytes(b"first")
+    return settled(tmp_path / "recording.flac", b"first")
+
+
+def settled(path: Path, data: bytes) -> Path:
+    """A file that nobody changed for an hour."""
+    path.write_bytes(data)
+    hour_ago = time.time() - 3600
+    os.utime(path, (hour_ago, hour_ago))
     return path
 
 
@@ -123,6 +129,33 @@ def test_a_file_that_is_written_again_and_again_is_never_mistaken(tmp_path: Path
             assert book.sha256(file) == sha256_bytes(data), number
 
 
+@pytest.mark.parametrize(("age_s", "times_read"), [(0, 3), (1.5, 3), (60, 1)])
+def test_a_file_that_was_just_written_is_not_remembered(
+    tmp_path: Path, file: Path, reads: list[Path], age_s: float, times_read: int
+) -> None:
+    """It may change again within one step of its disk's clock, and nothing but its bytes would tell."""
+    os.utime(file, (time.time() - age_s,) * 2)
+    for _ in range(3):
+        assert asked(tmp_path / "digests.sqlite", file) == [sha256_bytes(b"first")]
+    assert len(reads) == times_read
+
+
+def test_times_that_come_in_coarse_steps(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Linux before 6.13, and on many network disks, they come in steps of 1 to 10 ms."""
+
+    def coarse(path: Path) -> str:
+        stat = path.stat()
+        steps = [time_ns // 10_000_000 for time_ns in (stat.st_mtime_ns, stat.st_ctime_ns)]
+        return " ".join(map(str, (stat.st_dev, stat.st_ino, stat.st_size, *steps)))
+
+    monkeypatch.setattr(digests, "_stat", coarse)
+    with digest_book(tmp_path / "digests.sqlite") as book:
+        for number in range(200):
+            data = f"{number:05}".encode()
+            file.write_bytes(data)
+            assert book.sha256(file) == sha256_bytes(data), number
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,8 +184,7 @@ def test_a_file_that_is_not_there_is_a_machine_fault(tmp_path: Path, file: Path)
 
 def test_nobody_waits_for_a_sweep_that_has_the_book_open(tmp_path: Path, file: Path, reads: list[Path]) -> None:
     """A sweep may take hours; what it learnt is of use to others at once, and they may write too."""
-    book, other = tmp_path / "digests.sqlite", tmp_path / "bed.flac"
-    other.write_bytes(b"bed")
+    book, other = tmp_path / "digests.sqlite", settled(tmp_path / "bed.flac", b"bed")
     with digest_book(book) as sweep:
         sweep.sha256(file)
         began = time.monotonic()
@@ -165,7 +197,7 @@ def test_nobody_waits_for_a_sweep_that_has_the_book_open(tmp_path: Path, file: P
 def test_many_books_at_once_are_all_right(tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.wav" for number in range(40)]
     for file in files:
-        file.write_bytes(file.name.encode())
+        settled(file, file.name.encode())
     with ThreadPoolExecutor(8) as pool:
         told = [pool.submit(asked, tmp_path / "state" / "digests.sqlite", *files) for _ in range(8)]
     assert [each.result() for each in told] == [[sha256_bytes(file.name.encode()) for file in files]] * 8
@@ -210,6 +242,24 @@ def test_without_a_whole_book_every_digest_is_right_all_the_same(tmp_path: Path,
     file.write_bytes(b"second")
     for _ in range(2):
         assert asked(book, file, other) == [sha256_bytes(b"second"), sha256_bytes(b"bed")]
+
+
+DAMAGED: dict[str, Callable[[Path], object]] = {
+    "no database": lambda book: book.write_bytes(b"not a database" * 500),
+    "another file's head": lambda book: book.write_bytes(b"fLaC" + book.read_bytes()[4:]),
+    "cut within its head": lambda book: book.write_bytes(book.read_bytes()[:50] + b"?"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_book_is_replaced(tmp_path: Path, file: Path, reads: list[Path], case: str) -> None:
+    """It holds nothing that cannot be had again; without a new one every plan would read every file for ever."""
+    book = tmp_path / "digests.sqlite"
+    asked(book, file)
+    DAMAGED[case](book)
+    for _ in range(3):
+        assert asked(book, file) == [sha256_bytes(b"first")]
+    assert reads == [file, file], "once before, and once for the new book"
 
 
 def test_where_no_book_can_be_every_digest_is_right_too(tmp_path: Path, file: Path) -> None:

@@ -181,10 +181,10 @@ CHANGES: dict[str, Change] = {
     ),
     "the voice's weights, with consent": Change(
         other_weights,
-        ALL, ("weights of kokoro changed", RENEWED),
+        ALL, ("weights of kokoro changed", "consent renewed"),
         {f"{locale} speak {line}": "weights of kokoro changed" for locale in LOCALES for line in SPOKEN},
         after("speak", *LOCALES),
-        {"export": (RENEWED,)},
+        {"export": ("consent renewed",)},
     ),
     "the voice's engine": Change(
         other_engine,

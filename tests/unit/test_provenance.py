@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from clearspot.config import load_limits, load_profile
+from clearspot.config import Profile, load_limits, load_profile
 from clearspot.consent.affected import Known
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.gate.hearing import Ears
@@ -41,7 +41,8 @@ from clearspot.provenance.keys import (
 )
 from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
 from clearspot.signing import key_id
-from clearspot.stages.disclose import Candidate, Papers, disclose
+from clearspot.stages.disclose import Candidate, Papers, encode_to
+from clearspot.stages.disclose import disclose as disclose_encoded
 from tests.conftest import FakeRecogniser, FakeWatermarker, run_ffmpeg, tone
 from tests.unit.tag_scenes import riff_chunks
 
@@ -128,6 +129,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spot") / "recording.flac"
     run_ffmpeg("-f", "lavfi", "-i", "sine=frequency=200:duration=1", "-metadata", f"artist={PERSON}", path)
     return path
+
+
+def disclose(sound: Samples, profile: Profile, papers: Papers, folder: Path, name: str) -> Candidate:
+    """Encoded, tagged and signed, as the pipeline does it without a store."""
+    encoded = encode_to(sound, profile, folder / f"{name}.encoded.{profile.extension}")
+    return disclose_encoded(encoded, papers, folder, name)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_prefect_takes_what_we_take(tmp_path: Path, text: str) -> None:
         assert Interval(interval, timezone=asked.timezone).interval == interval
 
 
-EITHER, CRON = "should have either cron or interval_s", "cron: should be a cron line such as '*/10 * * * *' (it is "
+EITHER, CRON = "should have either cron or interval_s", "cron: should be five fields such as '*/10 * * * *' (it is "
 ZONE = "timezone: should be such as Europe/Madrid (it is "
 
 BAD = {
@@ -64,7 +64,13 @@ BAD = {
     "a list": ("cron: ['*']", "cron: Input should be a valid string"),
     "four fields": ("cron: '* * * *'", f"{CRON}'* * * *')"),
     "seven fields": ("cron: '* * * * * * *'", CRON),
+    "six fields, with seconds": ("cron: '*/5 * * * * *'", f"{CRON}'*/5 * * * * *')"),
     "a nickname": ("cron: '@daily'", CRON),
+    "the last day of a month": ("cron: '0 0 L * *'", CRON),
+    "the last working day": ("cron: '0 0 LW * *'", CRON),
+    "the working day next to one": ("cron: '0 0 15W * *'", CRON),
+    "the last Friday": ("cron: '0 0 * * 5L'", CRON),
+    "the second Monday": ("cron: '0 0 * * 1#2'", CRON),
     "minute 60": ("cron: '60 * * * *'", CRON),
     "every zero minutes": ("cron: '*/0 * * * *'", CRON),
     "a day that never comes": ("cron: '0 0 30 2 *'", CRON),
@@ -82,6 +88,11 @@ BAD = {
     "a path with detours": ("{cron: '* * * * *', timezone: Europe/../Europe/Madrid}", ZONE),
     "a zone with a zero byte": ('{cron: "* * * * *", timezone: "UTC\\0"}', ZONE),
     "a zone as long as a book": (f"{{cron: '* * * * *', timezone: {'a' * 50_000}}}", ZONE),
+    "the zone of a machine that has none": ("{cron: '* * * * *', timezone: Factory}", f"{ZONE}'Factory')"),
+    "the machine's own zone": ("{cron: '* * * * *', timezone: localtime}", f"{ZONE}'localtime')"),
+    "a zone without leap seconds": ("{cron: '* * * * *', timezone: posix/Europe/Madrid}", ZONE),
+    "a zone with leap seconds": ("{cron: '* * * * *', timezone: right/UTC}", ZONE),
+    "rules without a place": ("{interval_s: 60, timezone: posixrules}", ZONE),
     "a field that is none": ("{cron: '* * * * *', every: 5}", "every: unknown field"),
     "a number alone": ("60", "should hold fields (name: value)"),
 }
@@ -122,7 +133,7 @@ def test_a_spot_says_where_its_schedule_is_wrong(spot_folder: Path) -> None:
     edit(spot_folder / "spot.yaml", "medium:", "schedule: {cron: '* * * *'}\nmedium:")
     with pytest.raises(BadInput) as caught:
         load_spot(spot_folder)
-    assert str(caught.value).startswith(f"{spot_folder / 'spot.yaml'}: schedule: cron: should be a cron line such as")
+    assert str(caught.value).startswith(f"{spot_folder / 'spot.yaml'}: schedule: cron: should be five fields such as")
 
 
 def test_a_project_looks_every_ten_minutes_unless_it_says_otherwise(

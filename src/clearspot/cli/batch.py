@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from clearspot.job import open_desk, open_studio
 from clearspot.progress import Event, Tell
 from clearspot.project import Project
 from clearspot.sweep import Result, find_spots, sweep
@@ -43,7 +42,8 @@ class BatchScreen:
 
     def ended(self, result: Result) -> None:
         """A spot is done with; without a terminal that is all that is shown."""
-        took_s = time.monotonic() - self._began.get(result.folder, time.monotonic())
+        now = time.monotonic()
+        took_s = now - self._began.get(result.folder, now)
         self._now.pop(result.folder, None)
         self._ended[result.folder] = (result.state, took_s)
         if not self._console.is_terminal:
@@ -82,6 +82,8 @@ def run_batch(
     Returns:
         The worst exit code of the spots that were looked at.
     """
+    from clearspot.job import open_desk, open_studio
+
     folders = list(find_spots(root))
     console = Console(stderr=True)
     studio = open_studio(project)
