@@ -12,14 +12,23 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from clearspot.job import open_desk, open_studio
-from clearspot.project import find_project
+from clearspot.locks import UnderWay, sweep_lock
+from clearspot.project import Project, find_project, project_at
 from clearspot.sweep import Result, find_spots, own_schedule, sweep
 
 
 @flow(name="rerender", persist_result=False)
-def rerender(root: str, out: str, spots: list[str] | None = None) -> State[str]:
+def rerender(root: str, out: str, spots: list[str] | None = None, project: str = "") -> State[str]:
     """Make again what changed below ``root``: in the spots named, or in all that have no schedule of their own."""
-    project = find_project(Path(root))
+    place = project_at(Path(project)) if project else find_project(Path(root))
+    try:
+        with sweep_lock(place, spots or ()):
+            return _rerender(place, root, out, spots)
+    except UnderWay:
+        return Completed(message="the sweep before is still under way")
+
+
+def _rerender(project: Project, root: str, out: str, spots: list[str] | None) -> State[str]:
     folders = map(Path, spots) if spots else (each for each in find_spots(Path(root)) if own_schedule(each) is None)
     studio = open_studio(project)
     try:

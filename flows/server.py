@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,29 @@ def prefect_server(home: Path, port: int) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
+
+
+def require_server(api: str) -> None:
+    """That somebody answers at the address of an API.
+
+    Raises:
+        MachineFault: Nobody does.
+    """
+    import httpx
+
+    try:
+        httpx.get(f"{api.rstrip('/')}/health", timeout=10).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise MachineFault(
+            f"Prefect's server does not answer ({type(error).__name__}).",
+            where=f"PREFECT_API_URL={without_password(api)}",
+            remedy="Start it, correct the address, or unset it: then one is started here.",
+        ) from error
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def _require_free(port: int) -> None:

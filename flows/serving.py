@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 from clearspot_flows.rerender import rerender
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval
 from prefect.types.entrypoint import EntrypointType
 
+from clearspot.delivery import as_error
 from clearspot.errors import ClearspotError
-from clearspot.project import Project, find_project
+from clearspot.hashing import sha256_bytes
+from clearspot.project import Project, project_at
 from clearspot.schedule import Schedule
-from clearspot.sweep import find_spots, own_schedule
+from clearspot.spot import SpotFile
+from clearspot.sweep import SPOT_FILE, find_spots
+from clearspot.yamlfile import load_model
 
 SWEEP = "sweep"
 AT_ONCE = 2
@@ -35,25 +39,40 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A deployment as the files ask for it: its name, when, and the spots it is for (none: all without their own)."""
+    """A deployment as the files ask for it: when, where, and for which spots (none: all without their own schedule).
+
+    Its full name holds the project's digest: several projects may share a server, and each makes its own spots.
+    """
 
     name: str
     schedule: Schedule
+    root: str
+    out: str
     spots: tuple[str, ...] = ()
 
 
-def wanted_of(project: Project) -> dict[str, Wanted]:
+def wanted_of(project: Project, known: Mapping[str, Wanted] | None = None) -> dict[str, Wanted]:
     """Every deployment that a project asks for, by name.
+
+    Args:
+        project: As it is now.
+        known: What it asked for before: what holds for a spot whose file cannot be read just now.
 
     Raises:
         BadInput: There is no folder of spots.
     """
-    found = {SWEEP: Wanted(SWEEP, project.settings.schedule)}
-    root = project.sweep_root
+    root, out = project.sweep_root, project.sweep_out
+    found = {SWEEP: Wanted(SWEEP, project.settings.schedule, str(root), str(out))}
     for folder in find_spots(root):
-        if schedule := own_schedule(folder):
-            name = "spot-" + "-".join(folder.relative_to(root).parts or (folder.name,))
-            found[name] = Wanted(name, schedule, (str(folder),))
+        place = folder.relative_to(root).as_posix()
+        name = f"spot-{re.sub('[^A-Za-z0-9]+', '-', place).strip('-')}-{sha256_bytes(place.encode())[:6]}"
+        try:
+            schedule = load_model(SpotFile, folder / SPOT_FILE).schedule
+        except ClearspotError:
+            found |= {name: known[name]} if known and name in known else {}
+            continue
+        if schedule:
+            found[name] = Wanted(name, schedule, str(root), str(out), (str(folder),))
     return found
 
 
@@ -86,10 +105,10 @@ async def _keep_following(
     while True:
         await anyio.sleep(LOOK_S)
         try:
-            now = find_project(project.root)
-            await _follow(runner, now, wanted_of(now), known, ids, say)
-        except ClearspotError as error:  # a file that somebody is writing just now: what held before holds on
-            say(f"schedules stay as they are: {error}")
+            now = project_at(project.root)
+            await _follow(runner, now, wanted_of(now, known), known, ids, say)
+        except Exception as error:  # noqa: BLE001  (a file that is being written, a server that is away: tried again)
+            say(f"schedules stay as they are: {as_error(error, 'serve')}")
 
 
 async def _follow(
@@ -104,16 +123,14 @@ async def _follow(
     for name, one in wanted.items():
         if known.get(name) != one:
             deployment = await rerender.ato_deployment(
-                name,
+                f"{name}-{sha256_bytes(str(project.root).encode())[:8]}",
                 schedule=_schedule(one.schedule),
                 parameters={
-                    "root": str(project.sweep_root),
-                    "out": str(project.sweep_out),
+                    "root": one.root,
+                    "out": one.out,
                     "spots": list(one.spots) or None,
+                    "project": str(project.root),
                 },
-                concurrency_limit=ConcurrencyLimitConfig(
-                    limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-                ),
                 entrypoint_type=EntrypointType.MODULE_PATH,
             )
             ids[name] = await runner.aadd_deployment(deployment)

@@ -22,13 +22,12 @@ def no_facts(_: object) -> Mapping[str, Any]:
 class Cache:
     """One run's view of a store. ``made`` is every action that was not there and had to be done.
 
-    A store that cannot be read or written costs time, never a deliverable: the first trouble is a warning, and the run
-    goes on without it.
+    A store that cannot be read or written costs time, never a deliverable: the first trouble is a warning, and the
+    process goes on without it.
     """
 
     def __init__(self, store: Store, warn: Callable[[ClearspotError], None]) -> None:
         self._store, self._warn = store, warn
-        self._broken = False
         self._lock = threading.Lock()
         self.made: list[Action] = []
 
@@ -68,13 +67,13 @@ class Cache:
         self._without_trouble(lambda: self._store.keep(action.stage, action.key, data, facts))
 
     def _without_trouble(self, call: Callable[[], T]) -> T | None:
-        if self._broken:
+        if self._store.broken:
             return None
         try:
             return call()
         except MachineFault as error:
             with self._lock:
-                first, self._broken = not self._broken, True
+                first, self._store.broken = not self._store.broken, True
             if first:
                 warning = MachineFault(
                     f"the store is not used for the rest of this run: {error.what}",

@@ -34,8 +34,11 @@ from clearspot.stages.disclose import Candidate, Encoded, Papers, disclose, enco
 from clearspot.stages.translate import Translation, still_approved
 from clearspot.timeline import Timeline
 
-YES_RULES = frozenset({"consent-valid", "script-approved", "translation-approved"})
-"""Rules of the gate that ask whether people still say yes."""
+OF_THE_SOUND = frozenset({
+    "disclosure-heard", "disclosure-clear", "disclosure-placed", "lines-heard", "loudness", "true-peak", "duration",
+    "watermark-detected",
+})  # fmt: skip
+"""Rules of the gate that say the same of the same sound, whoever asks and when."""
 
 
 @dataclass(frozen=True)
@@ -248,8 +251,8 @@ def refuse_deliverable(
 
 
 def _lasts(job: Job, locale: str, findings: tuple[Finding, ...]) -> bool:
-    """Whether a refusal is for what the deliverable is made from, and not for a yes that may come back by itself."""
-    if any(finding.verdict == "fail" and finding.rule in YES_RULES for finding in findings):
+    """Whether a refusal is for what the deliverable is made from, and not for a yes or a signer that may come back."""
+    if any(finding.verdict == "fail" and finding.rule not in OF_THE_SOUND for finding in findings):
         return False
     try:
         Foresight().require(job, locale)

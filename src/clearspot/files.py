@@ -8,6 +8,7 @@ import platform
 import re
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class DigestCache:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int, int, int, int], str] = {}
+        self._known: dict[tuple[str | int, ...], str] = {}
 
     def sha256(self, path: Path, *, anew: bool = False) -> str:
         """The sha256 of a file's bytes.
@@ -72,12 +73,32 @@ class DigestCache:
             self._known[key] = digest
         return self._known[key]
 
-    def _key(self, path: Path) -> tuple[str, int, int, int, int, int]:
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise MachineFault(f"cannot be read: {error.strerror}.", where=str(path)) from error
-        return (str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    def _key(self, path: Path) -> tuple[str | int, ...]:
+        return (str(path), *_signs_of(path))
+
+
+@contextlib.contextmanager
+def held_to(path: Path, sha256: str) -> Iterator[Path]:
+    """A file for as long as something reads it: it is the one that was named, before and after.
+
+    Raises:
+        MachineFault: It is another by now, was touched while it was read, or cannot be read.
+    """
+    before = _signs_of(path)
+    if sha256_file(path) == sha256:
+        yield path
+        if _signs_of(path) == before:
+            return
+    raise MachineFault("changed while the spot was made.", where=str(path), remedy="Run it again.")
+
+
+def _signs_of(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file does; the last cannot be set by hand."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise MachineFault(f"cannot be read: {error.strerror}.", where=str(path)) from error
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def digest_mismatch(path: Path, actual: str, wanted: str) -> Refused:
@@ -97,7 +118,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{path.name}.{_machine()}-{os.getpid()}."
+        prefix = f".{path.name}.{machine()}-{os.getpid()}."
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -129,7 +150,7 @@ def is_left_behind(partial: Path) -> bool:
         OSError: It is gone.
     """
     form = re.search(r"\.([^.]*)-(\d+)\.[^.]*$", partial.name.removesuffix(PARTIAL))
-    if form and form[1] == _machine():
+    if form and form[1] == machine():
         return not alive(int(form[2]))
     return time.time() - partial.stat().st_mtime > STALE_S
 
@@ -145,7 +166,8 @@ def alive(process: int) -> bool:
     return True
 
 
-def _machine() -> str:
+def machine() -> str:
+    """This machine's name, as names of temporary files have it."""
     return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())
 
 

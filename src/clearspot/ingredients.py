@@ -6,7 +6,7 @@ Each name belongs to the first stage that it matters to, and has its words for w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 
 from clearspot.actions import VERSIONS, Tool
@@ -42,9 +42,15 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     (r"profile", "encode", "delivery profile {profile} changed"),
     (r"requirements", "sign", "what the markets of {locale} ask for changed"),
     (r"order", "sign", "markets, medium, purpose or provider changed"),
+    (r"stamps", "sign", "who stamps the time changed"),
     (r"consent", "export", "consent renewed: export only"),
 )
 """A name's pattern, the first stage that it matters to, and what is told when it changed."""
+
+
+SIGNED = "approved"
+APPROVED = sha256_json(SIGNED)
+"""The ingredient of a line whose words are signed off."""
 
 
 def recogniser_of(job: Job) -> Tool:
@@ -104,9 +110,10 @@ def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]
         "ffmpeg": ffmpeg.version(),
         "requirements": asked.as_json(),
         "order": [
-            job.spot.id, list(order.locales[locale].markets), order.medium, order.purpose, order.policy.drafts,
+            job.spot.id, locale, list(order.locales[locale].markets), order.medium, order.purpose, order.policy.drafts,
             job.project.settings.provider,
         ],
+        "stamps": job.keys.tsa_url,
         "consent": voice.record.digest,
     }  # fmt: skip
     if missing := [line for line in script.lines if line not in words]:
@@ -114,15 +121,22 @@ def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]
         parts["drafter"] = [missing, drafter.version if drafter else ""]
     parts |= {f"source {line}": text for line, text in script.lines.items()}
     parts |= {f"words {line}": text for line, text in words.items()}
-    parts |= {f"state {line}": "approved" if state == "approved" else "draft" for line, state in states.items()}
+    parts |= {f"state {line}": SIGNED if state == "approved" else "draft" for line, state in states.items()}
     return {name: sha256_json(part) for name, part in parts.items()}
+
+
+def _unknown(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Words for names that have none here: of another version, whose files are not taken for ours."""
+    for name in names:
+        if not any(re.fullmatch(pattern, name) for pattern, _, _ in WORDS):
+            yield re.escape(name), STAGES[0], f"`{name.replace('{', '(').replace('}', ')')}` changed"
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str], locale: str, profile: str) -> dict[str, list[str]]:
     """What differs between two lists of ingredients: by stage, in words."""
     found: dict[str, list[str]] = {}
     differing = [name for name in dict.fromkeys([*now, *before]) if before.get(name) != now.get(name)]
-    for pattern, stage, words in WORDS:
+    for pattern, stage, words in (*WORDS, *_unknown(differing)):
         for name in differing:
             if form := re.fullmatch(pattern, name):
                 found.setdefault(stage, []).append(words.format(*form.groups(), locale=locale, profile=profile))

@@ -11,7 +11,7 @@ from pathlib import Path
 from clearspot import pipeline
 from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import BadInput, MachineFault
-from clearspot.files import alive
+from clearspot.files import alive, machine
 from clearspot.job import Job
 from clearspot.pipeline import Bed
 from clearspot.stages.align import TimedScript
@@ -37,15 +37,16 @@ def run(job: Job) -> list[Outcome]:
 def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
     """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename.
 
-    Its name holds the number of its process; what a killed one left behind is swept away.
+    Its name holds the machine and the number of its process; what a killed one left behind is swept away.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for left in out.glob(f"{WORKSHOP}*-*"):
-            owner = left.name.removeprefix(WORKSHOP).partition("-")[0]
+        mine = f"{WORKSHOP}{machine()}."  # what other machines work on is theirs
+        for left in out.glob(f"{mine}*-*"):
+            owner = left.name.removeprefix(mine).partition("-")[0]
             if owner.isdigit() and not alive(int(owner)):
                 shutil.rmtree(left, ignore_errors=True)
-        prefix = f"{WORKSHOP}{os.getpid()}-"
+        prefix = f"{mine}{os.getpid()}-"
         return tempfile.TemporaryDirectory(prefix=prefix, dir=out, ignore_cleanup_errors=True)
     except FileExistsError as error:
         raise BadInput("is not a folder.", where=str(out), remedy="Name another --out.") from error

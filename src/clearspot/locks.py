@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clearspot.errors import MachineFault
@@ -27,17 +27,34 @@ def spot_lock(project: Project, home: Path) -> Iterator[None]:
         UnderWay: Somebody else holds it.
         MachineFault: The lock cannot be written.
     """
+    path = project.locks_dir / f"{sha256_bytes(str(home.resolve()).encode())[:32]}.lock"
+    with _held(path, "another run works on this spot.", str(home)):
+        yield
+
+
+@contextlib.contextmanager
+def sweep_lock(project: Project, spots: Iterable[str]) -> Iterator[None]:
+    """Hold a sweep over some spots (none: over all): the next one need not begin before it has ended.
+
+    Raises:
+        UnderWay: One is under way.
+        MachineFault: The lock cannot be written.
+    """
+    path = project.locks_dir / f"sweep-{sha256_bytes(' '.join(spots).encode())[:16]}.lock"
+    with _held(path, "the sweep before is still under way.", str(project.root)):
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path, taken: str, where: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    path = project.locks_dir / f"{sha256_bytes(str(home.resolve()).encode())[:32]}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=0)
         lock.acquire()
     except Timeout as error:
-        raise UnderWay(
-            "another run works on this spot.", where=str(home), remedy="Wait until it has finished, and try again."
-        ) from error
+        raise UnderWay(taken, where=where, remedy="Wait until it has finished, and try again.") from error
     except OSError as error:
         raise MachineFault(f"cannot be locked: {error.strerror}.", where=str(path)) from error
     try:

@@ -21,6 +21,7 @@ from clearspot.delivery import disclose_programme, export_candidate, gate_candid
 from clearspot.disclosure import rate_for
 from clearspot.engines.protocols import Translator
 from clearspot.errors import BadInput
+from clearspot.files import held_to
 from clearspot.hashing import sha256_bytes
 from clearspot.ingredients import recogniser_of, watermark_of
 from clearspot.job import Job
@@ -62,10 +63,13 @@ class Bed:
 
         Raises:
             BadInput: It cannot be decoded.
+            MachineFault: It is another file by now.
         """
         with self._lock:
             if self._samples is None:
-                self._samples = decode(self.path, channels=2)
+                with held_to(self.path, self.sha256):
+                    decoded = decode(self.path, channels=2)
+                self._samples = decoded  # not before it is known to have been the right file all the time
             return self._samples
 
 
@@ -93,7 +97,12 @@ def transcribe_recording(job: Job) -> Transcript:
 def _hear(job: Job) -> Transcript:
     require_script_approval(job.spot, job.approvals)
     action = transcribing(job.inputs["recording"], recogniser_of(job), ffmpeg.version())
-    return job.cache.value(action, TRANSCRIPT, lambda: transcribe(job.spot.recording, job.studio.recogniser()))
+
+    def make() -> Transcript:
+        with held_to(job.spot.recording, job.inputs["recording"]) as recording:
+            return transcribe(recording, job.studio.recogniser())
+
+    return job.cache.value(action, TRANSCRIPT, make)
 
 
 def align_script(job: Job, transcript: Transcript) -> TimedScript:

@@ -13,9 +13,17 @@ from typing import Any, Literal
 from clearspot.actions import VoiceTool, aligning, drafting, encoding, fitting, mixing, speaking, transcribing
 from clearspot.approvals import require_script_approval
 from clearspot.disclosure import rate_for
-from clearspot.errors import Refused
+from clearspot.errors import ClearspotError, Refused
 from clearspot.hashing import sha256_file
-from clearspot.ingredients import changes, ingredients_of_locale, recogniser_of, speech_of, watermark_of, with_profile
+from clearspot.ingredients import (
+    APPROVED,
+    changes,
+    ingredients_of_locale,
+    recogniser_of,
+    speech_of,
+    watermark_of,
+    with_profile,
+)
 from clearspot.job import Job
 from clearspot.leave import Foresight, asked_of
 from clearspot.media import ffmpeg
@@ -56,8 +64,8 @@ class Deliverable:
 
     ``kept``: nothing. ``again``: make it. ``blocked``: consent or approval stands against it today. ``refused``: the
     gate refused exactly this before. ``published`` is what lies there; ``changed`` is what differs from it, in words,
-    by the stage that it matters to first; ``waits`` is whether nothing but a sign-off is missing;
-    ``made_from`` is its ingredients, where nothing stands against it.
+    by the stage that it matters to first; ``waits`` is whether nothing but the sign-off of new words is missing;
+    ``refusal`` is what stands against it first; ``made_from`` is its ingredients, where nothing does.
     """
 
     locale: str
@@ -67,6 +75,7 @@ class Deliverable:
     published: Published
     changed: Mapping[str, list[str]] = field(default_factory=dict)
     waits: bool = False
+    refusal: Refused | None = None
     made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -85,12 +94,13 @@ class Deliverable:
 
 @dataclass(frozen=True, slots=True)
 class SpotPlan:
-    """Every stage of every locale, and every deliverable."""
+    """Every stage of every locale, and every deliverable; ``warnings`` is what went wrong while it was made."""
 
     spot: str
     steps: tuple[Step, ...]
     locales: Mapping[str, tuple[Step, ...]]
     deliverables: tuple[Deliverable, ...]
+    warnings: tuple[ClearspotError, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -140,24 +150,42 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
     }
     walk = _Walk(job, foresight)
     spot_steps, timed = walk.spot([one for several in reasons.values() for one in several])
-    return SpotPlan(
-        job.spot.id,
-        tuple(spot_steps),
-        {locale: tuple(walk.locale(locale, timed, again)) for locale, again in reasons.items()},
-        deliverables,
-    )
+    locales = {locale: tuple(walk.locale(locale, timed, again)) for locale, again in reasons.items()}
+    return SpotPlan(job.spot.id, tuple(spot_steps), locales, deliverables, tuple(job.warnings))
 
 
 def _deliverables(job: Job, locale: str, foresight: Foresight, digest_of: DigestOf) -> Iterator[Deliverable]:
     sign_offs, others = _missing_sign_offs(job, locale), _blocks(job, locale, foresight)
     blocks = tuple(error.what for error in (*sign_offs, *others))
-    made_from = {} if blocks else ingredients_of_locale(job, foresight.voice(job), locale)
+    made_from = {} if others else ingredients_of_locale(job, foresight.voice(job), locale)
     for profile in job.todo[locale]:
         there = look(job, locale, profile, digest_of)
         if blocks:
-            yield Deliverable(locale, profile, "blocked", blocks, there, waits=not others)
+            waits = not others and _only_new_words(job, there.ingredients, made_from)
+            first = (*others, *sign_offs)[0]
+            yield Deliverable(locale, profile, "blocked", blocks, there, waits=waits, refusal=first)
         else:
             yield _deliverable(locale, profile, with_profile(job, made_from, profile), there)
+
+
+def _only_new_words(job: Job, before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether all that lacks a sign-off is new since the file was made: then the file says what is approved still."""
+    if not before:
+        return True
+
+    def changed(*names: str) -> bool:
+        return any(before.get(name) != now.get(name) for name in names)
+
+    lines = job.spot.script.lines
+    unsigned = [line for line in lines if now.get(f"state {line}") != APPROVED]
+    new_lines = all(changed(f"words {line}", f"source {line}") for line in unsigned)
+    new_script = changed("script", *(f"source {line}" for line in {*lines, *_lines_of(before)}))
+    script_signed = not _refusals(lambda: require_script_approval(job.spot, job.approvals))
+    return new_lines and (script_signed or new_script)
+
+
+def _lines_of(made_from: Mapping[str, str]) -> list[str]:
+    return [name.removeprefix("source ") for name in made_from if name.startswith("source ")]
 
 
 def _deliverable(locale: str, profile: str, now: Mapping[str, str], there: Published) -> Deliverable:

@@ -235,6 +235,15 @@ def find_project(start: Path | None = None) -> Project:
     return _project(here)
 
 
+def project_at(root: Path) -> Project:
+    """The project of exactly that folder, whatever the environment says.
+
+    Raises:
+        BadInput: The settings are not what they should be.
+    """
+    return _project(root)
+
+
 def _project(root: Path) -> Project:
     own = root / SETTINGS
     return Project(root, load_model(Settings, own) if own.is_file() else Settings())

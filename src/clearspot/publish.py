@@ -250,6 +250,7 @@ def _receipt_body(
             "signer": evidence.manifest.signer,
             "signed_at": evidence.manifest.signed_at,
             "trusted_time": evidence.manifest.trusted_time,
+            "certificate_ends": job.keys.ends.isoformat(),
         },
         "times": {"started": job.started.isoformat(timespec="seconds"), "exported": _now()},
         "clearspot": __version__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from clearspot.errors import ClearspotError
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.job import Job
+from clearspot.provenance.keys import WARN_DAYS
 from clearspot.publish import MEDIA, REFUSAL
 
 DigestOf = Callable[[Path], str]
@@ -58,7 +60,7 @@ def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf) -> Publish
     body = receipt["receipt"]
     if body.get("deliverable") != f"{stem.name}.{job.profiles[profile_id].extension}":
         return Published({}, "its receipt is of another file", refusal, media)
-    wrong = next(_wrong(stem.parent, body, digest_of), "")
+    wrong = next(_wrong(stem.parent, body, digest_of), "") or _ending(job, body)
     return Published(body, wrong, refusal, media)
 
 
@@ -77,6 +79,19 @@ def _wrong(folder: Path, body: Mapping[str, Any], digest_of: DigestOf) -> Iterat
             yield f"{name} is gone"
         elif digest_of(path) != sha256:
             yield f"{name} was changed since"
+
+
+def _ending(job: Job, body: Mapping[str, Any]) -> str:
+    """Why a file's signature will not be believed for long, where there is a newer certificate to sign it with."""
+    provenance = body.get("provenance")
+    if not isinstance(provenance, dict) or provenance.get("trusted_time"):
+        return ""
+    try:
+        ends = dt.datetime.fromisoformat(str(provenance.get("certificate_ends")))
+        soon = ends - job.started < dt.timedelta(days=WARN_DAYS)
+    except (ValueError, TypeError):
+        return ""  # of before it was written down
+    return f"its certificate ends on {ends:%Y-%m-%d}" if soon and job.keys.ends > ends else ""
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -17,6 +17,10 @@ BLOBS, RECORDS = "blobs", "records"
 """The two rooms of a store; nothing else below its root is ever touched."""
 
 
+PATIENCE = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}}}
+"""How long S3 is waited for, unless ``store_options`` say otherwise: a run goes on without its store."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing on a shelf: its name, its size, and when it was last used (seconds since 1970)."""
@@ -135,7 +139,8 @@ class Bucket:
 
         self.place = re.sub(r"//[^/@]*@", "//", url)  # no password on a screen or in a log
         try:
-            self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+            given = {**(PATIENCE if url.startswith("s3") else {}), **options}
+            self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **given)
         except Exception as error:
             # What is below may repeat a key in its words; that something is not installed is all that helps.
             told = f": {error}" if isinstance(error, ImportError) else f" ({type(error).__name__})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -139,11 +139,12 @@ def sweep(
             yield Result(folder, "failed", error=planned)
         elif not any(wanted(one) for one in planned.deliverables):
             waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
-            yield Result(folder, "waiting" if waits else "unchanged", waits)
+            yield Result(folder, "waiting" if waits else "unchanged", waits, warnings=planned.warnings)
         else:
             why = tuple(dict.fromkeys(told for one in planned.deliverables if wanted(one) for told in one.why))
             open_one = partial(open_job, Asked(folder, out=out), desk, watch(folder))
-            yield _made(open_one, folder, why, runner, wanted)
+            result = _made(open_one, folder, why, runner, wanted)
+            yield replace(result, warnings=(*planned.warnings, *result.warnings))
 
 
 def _made(

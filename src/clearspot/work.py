@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from clearspot.delivery import Outcome, conclude
+from clearspot.delivery import Outcome, conclude, refuse_deliverable
 from clearspot.errors import MachineFault
 from clearspot.files import sweep_partials
+from clearspot.gate.receipt import ENDING
 from clearspot.gate.rules import Finding
 from clearspot.job import Job, require_ready
 from clearspot.leave import Foresight
 from clearspot.locks import spot_lock
 from clearspot.pipeline import warm_up
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
+from clearspot.publish import REFUSAL
 from clearspot.published import path_of
 from clearspot.report.write import REPORT
 
@@ -58,20 +61,37 @@ def produce(
         kept = {(one.locale, one.profile): _kept(job, one) for one in plan.deliverables if one.state == "kept"}
         left = left_to_do(job, plan, wanted)
         expect(left)
-        made: dict[tuple[str, str], Outcome] = {}
+        made = {(one.locale, one.profile): one for one in _taken_back(left, plan, wanted)}
+        left = left_to_do(job, plan, lambda one: wanted(one) and (one.locale, one.profile) not in made)
         if left.todo:
             job.studio.go_on()
             require_ready(left)
             warm_up(left)
-            made = {(one.locale, one.profile): one for one in runner(left)}
+            made |= {(one.locale, one.profile): one for one in runner(left)}
         done = kept | made
         order = [(locale, profile) for locale, profiles in job.todo.items() for profile in profiles]
         outcomes = [done[each] for each in order if each in done]
-        if made or not (job.home / REPORT).is_file():
+        if made or _is_stale(job.home / REPORT):
             conclude(job, outcomes)
         if made:
             _make_room(job)
         return outcomes
+
+
+def _taken_back(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool]) -> Iterator[Outcome]:
+    """Take away at once what may not lie there any more: whatever else is wrong must not keep it there."""
+    for one in plan.deliverables:
+        if one.refusal and not one.waits and one.published.media and wanted(one):
+            yield refuse_deliverable(job, one.locale, one.profile, one.refusal)
+
+
+def _is_stale(report: Path) -> bool:
+    """Whether a run wrote receipts or refusals after the report, and died before it could write that."""
+    if not report.is_file():
+        return True
+    told = report.stat().st_mtime
+    written = (path for ending in (ENDING, REFUSAL) for path in report.parent.glob(f"*/*{ending}"))
+    return any(path.stat().st_mtime > told for path in written)
 
 
 def left_to_do(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool]) -> Job:

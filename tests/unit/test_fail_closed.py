@@ -11,6 +11,7 @@ import pytest
 
 from clearspot import delivery, pipeline
 from clearspot.engines.weights import Weights
+from clearspot.files import machine
 from tests.conftest import Scene, edit
 
 Call = Callable[..., tuple[int, str, str]]
@@ -91,13 +92,15 @@ def test_nothing_is_fetched_for_a_voice_that_may_not_speak(
 
 
 def test_what_a_killed_run_left_is_swept_and_a_living_one_is_left_alone(scene: Scene, clearspot: Call) -> None:
-    dead, alive = scene.out / ".clearspot-999999999-a", scene.out / f".clearspot-{os.getppid()}-b"
-    for folder in (dead, alive):
+    """What another machine works on in a shared folder is its own."""
+    dead, alive = (scene.out / f".clearspot-{machine()}.{pid}-a" for pid in (999999999, os.getppid()))
+    others = scene.out / ".clearspot-elsewhere.999999999-a"
+    for folder in (dead, alive, others):
         folder.mkdir(parents=True)
         (folder / "candidate.mp3").write_bytes(b"x")
     code, _ = run(clearspot, scene)
     assert code == 0
-    assert (dead.exists(), alive.exists()) == (False, True)
+    assert (dead.exists(), alive.exists(), others.exists()) == (False, True, True)
 
 
 def test_nothing_that_is_withdrawn_is_lost(scene: Scene, clearspot: Call) -> None:

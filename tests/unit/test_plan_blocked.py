@@ -100,15 +100,19 @@ WAITING: dict[str, tuple[tuple[Callable[[Scene], object], ...], dict[str, tuple[
 }
 
 
+STAYS = {"new words", "a word of the script"}
+"""Where a sign-off was taken back, the published file says what nobody stands for any more: a sweep takes it away."""
+
+
 @pytest.mark.parametrize("case", WAITING)
 def test_what_waits_for_a_sign_off_names_exactly_the_lines(there: Scene, clearspot: Call, case: str) -> None:
-    """What lies there stays meanwhile: it says what was approved."""
+    """What lies there stays meanwhile, as long as all that it says is signed off: it says what was approved."""
     changes, told = WAITING[case]
     for change in changes:
         change(there)
     said = plan(clearspot, there)
     blocked = {f"{locale} {profile}": ("blocked", why) for locale, why in told.items() for profile in PROFILES}
-    assert (states(said), said["empty"]) == (KEPT | blocked, True)
+    assert (states(said), said["empty"]) == (KEPT | blocked, case in STAYS)
 
 
 def test_of_new_words_only_the_new_ones_would_be_spoken(there: Scene, clearspot: Call) -> None:

@@ -64,18 +64,18 @@ def _tell(result: Result) -> None:
 
 def _serve(project: Project, port: int) -> int:
     from clearspot_flows.quiet import settle
-    from clearspot_flows.server import prefect_server
+    from clearspot_flows.server import prefect_server, require_server, without_password
 
     from clearspot.job import open_desk, open_studio
 
     open_desk(project, open_studio(project))  # what is wrong with the project is told now, not at the first sweep
     settle(project.prefect_dir)
-    os.environ["CLEARSPOT_PROJECT"] = str(project.root)  # for the runs, each a process of its own
     with contextlib.ExitStack() as stack:
         if not os.environ.get("PREFECT_API_URL"):
             os.environ["PREFECT_API_URL"] = stack.enter_context(prefect_server(project.prefect_dir, port))
-        address = os.environ["PREFECT_API_URL"]
-        typer.echo(f"runs are shown on {address.removesuffix('/api')}")
+        else:
+            require_server(os.environ["PREFECT_API_URL"])
+        typer.echo(f"runs are shown on {without_password(os.environ['PREFECT_API_URL']).removesuffix('/api')}")
         typer.echo(f"spots: {project.sweep_root}  out: {project.sweep_out}")
         from clearspot_flows.serving import serve as serve_flows
 

@@ -128,6 +128,7 @@ class ProvenanceRead(_Read):
     manifest: str = ""
     signer: str = ""
     trusted_time: bool = False
+    certificate_ends: str = ""
 
 
 class TimesRead(_Read):
