@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,11 @@ class _Deliverable:
     profile: str
     steps: tuple[PrefectFuture[Any], ...]
 
+    def wait(self) -> None:
+        """Until every step came to an end, or never will."""
+        for step in self.steps:
+            step.wait()
+
 
 @flow(
     name="localize",
@@ -105,10 +112,14 @@ def _make(job: Job) -> list[Outcome]:
     with workshop(job.out) as folder:
         try:
             ordered = _order(job, Path(folder))
-            outcomes = [_outcome(job, one) for one in ordered]
+            for one in ordered:
+                one.wait()
         except BaseException:
             job.studio.stop()  # first, so that the tasks that wait for it end too
             raise
+        if job.studio.stopped:  # what failed for that reason was not refused
+            raise KeyboardInterrupt
+        outcomes = [_outcome(job, one) for one in ordered]
     _report(job, outcomes)
     return outcomes
 
@@ -116,17 +127,18 @@ def _make(job: Job) -> list[Outcome]:
 def run(job: Job) -> list[Outcome]:
     """Run the flow on a job that is open already."""
     handed = _Handed(job)
-    token = _handed.set(handed)
-    try:
-        state = localize.with_options(flow_run_name=job.spot.id)(
+
+    def flow_of_job() -> State[str]:
+        _handed.set(handed)
+        return localize.with_options(flow_run_name=job.spot.id)(
             spot=str(job.spot.folder),
             locales=list(job.locales),
             profiles=list(job.profiles),
             out=str(job.out),
             return_state=True,
         )
-    finally:
-        _handed.reset(token)
+
+    state = _aside(flow_of_job, job.studio.stop)
     if handed.outcomes is not None:
         return handed.outcomes
     failure = state.result(raise_on_failure=False)
@@ -135,6 +147,21 @@ def run(job: Job) -> list[Outcome]:
     raise MachineFault(f"the flow did not finish: {state.message}", where="Prefect") from (
         failure if isinstance(failure, BaseException) else None
     )
+
+
+def _aside(call: Callable[[], State[str]], stop: Callable[[], None]) -> State[str]:
+    """Do something in a thread of its own, and wait for it.
+
+    A signal's exception comes at any moment of the main thread: it shall find us waiting here, where it is known what
+    to do about it, and not Prefect between two of its steps, where it may get lost and the run goes on.
+    """
+    with ThreadPoolExecutor(1, "clearspot-flow") as thread:
+        future = thread.submit(copy_context().run, call)
+        try:
+            return future.result()
+        except BaseException:
+            stop()
+            raise
 
 
 def _order(job: Job, folder: Path) -> list[_Deliverable]:
@@ -174,7 +201,6 @@ def _outcome(job: Job, ordered: _Deliverable) -> Outcome:
 
 def _result(step: PrefectFuture[Any]) -> Any:
     """What a step gave or raised; None where it never ran because one before it failed."""
-    step.wait()
     return step.state.result(raise_on_failure=False) if step.state.is_final() else None
 
 

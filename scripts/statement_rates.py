@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 
 from clearspot.engines import kokoro
-from clearspot.engines.studio import Studio
-from clearspot.engines.weights import load_weights
+from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, resample
 from clearspot.project import find_project
 from clearspot.text.match import closeness, heard_text, match_lines
@@ -207,7 +206,7 @@ def _placed(case: Case, words: Sequence[Word], config: Any) -> list[tuple[str, f
 def hear_all(listed: Sequence[Case], config: Any) -> list[tuple[Word, ...]]:
     """Every case spoken and listened to, on all cores."""
     project = find_project(Path(__file__).parents[1])
-    studio = Studio(load_weights(project), project.settings.recogniser, project.workers)
+    studio = open_studio(project)
     weights = studio.weights.resolve("kokoro-82m-int8", commercial=True)
     styles = next(iter(studio.weights.resolve("kokoro-styles", commercial=True).values())).read()
     model = kokoro._open(next(iter(weights.values())).read())  # the engine itself speaks under a grant only

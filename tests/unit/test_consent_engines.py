@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, get_type_hints
@@ -13,12 +12,16 @@ from typing import Any, get_type_hints
 import pytest
 
 from clearspot.consent.grant import Grant
-from clearspot.engines.studio import SPEECH, Studio
+from clearspot.engines.registry import engines_of, make_engine
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.project import Project
 from tests.conftest import CHECKOUT
 from tests.unit.consent_scenes import FILES, SHA_A, Stage, sha_of, talent_voice
 from tests.unit.grant_proof import other_ways_in
+
+SHIPPED = {
+    name: point.value for name, point in engines_of("speech").items() if point.dist and point.dist.name == "clearspot"
+}
 
 
 @pytest.fixture
@@ -27,15 +30,14 @@ def ana(project: Project) -> Stage:
 
 
 def engine_class(name: str) -> Any:
-    module, _, class_name = SPEECH[name].partition(":")
-    return getattr(import_module(module), class_name)
+    return engines_of("speech")[name].load()
 
 
 def public_methods(kind: Any) -> dict[str, Any]:
     return {name: method for name, method in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_no_engine_can_be_called_without_a_grant(name: str) -> None:
     methods = public_methods(engine_class(name))
     assert {"prepare", "speak"} <= methods.keys()
@@ -53,7 +55,7 @@ def test_whatever_speaks_is_one_of_the_registered_engines() -> None:
         if isinstance(node, ast.ClassDef)
         and any(isinstance(method, ast.FunctionDef) and method.name == "speak" for method in node.body)
     }
-    assert speakers == {*SPEECH.values(), "clearspot.engines.protocols:SpeechEngine"}
+    assert speakers == {*SHIPPED.values(), "clearspot.engines.protocols:SpeechEngine"}
 
 
 @dataclasses.dataclass
@@ -95,20 +97,20 @@ NO_GRANTS = {
 }
 
 
-@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("make", NO_GRANTS.values(), ids=NO_GRANTS)
 @pytest.mark.parametrize("arguments", [("prepare",), ("speak", "Hola.", 1.0)], ids=["prepare", "speak"])
 def test_what_is_no_grant_loads_nothing(name: str, make: Any, arguments: tuple[Any, ...]) -> None:
     watched = Watched(SHA_A)
     method, *rest = arguments
     with pytest.raises(TypeError, match="Grant"):
-        getattr(engine_class(name)(), method)(make(watched), *rest)
+        getattr(engine_class(name)({}), method)(make(watched), *rest)
     assert not watched.was_read
 
 
 def test_an_engine_loads_the_bytes_that_were_checked(ana: Stage) -> None:
     """A file that was swapped after the check is not opened; the one that was checked reaches the engine."""
-    engine, grant = engine_class("kokoro")(), ana.authorize()
+    engine, grant = engine_class("kokoro")({}), ana.authorize()
     (ana.folder / "m.onnx").write_bytes(b"other")
     with pytest.raises(Refused, match="is not the file that was named"):
         engine.prepare(grant)
@@ -120,13 +122,13 @@ def test_an_engine_loads_the_bytes_that_were_checked(ana: Stage) -> None:
 
 def test_there_is_no_engine_but_the_registered() -> None:
     with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: kokoro\."):
-        Studio.speech(SimpleNamespace(), "os")  # type: ignore[arg-type]
+        make_engine("speech", "os", "voice.yaml: engine", options={})
 
 
 # --- the proof: bytes come from the grant alone ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SPEECH)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_an_engine_opens_nothing_but_what_the_grant_gives(name: str) -> None:
     source = Path(inspect.getfile(engine_class(name))).read_text(encoding="utf-8")
     assert other_ways_in(source) == []

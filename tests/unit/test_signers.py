@@ -253,8 +253,9 @@ def test_a_run_is_signed_by_the_command(scene: Scene, elsewhere: Authority, clea
     settle(scene.project, command=elsewhere.command(), chain=str(elsewhere.chain))
     assert run(clearspot, scene) == 0
     receipt = json.loads((scene.out / "lumen-coffee/es-ES" / f"{STEM}.receipt.json").read_text())["receipt"]
+    ends = elsewhere.ends.isoformat()
     assert receipt["provenance"] == {
-        "manifest": "Trusted", "signer": "Elsewhere", "signed_at": "", "trusted_time": False,
+        "manifest": "Trusted", "signer": "Elsewhere", "signed_at": "", "trusted_time": False, "certificate_ends": ends,
     }  # fmt: skip
 
 

@@ -55,9 +55,10 @@ def enroll(  # noqa: PLR0913, PLR0917  (one option each, as people give them)
     from clearspot.consent.enrolment_desk import Enrolment, take_statement
     from clearspot.job import open_studio
 
+    folder = project.voice_folders()[voice_id]
     asked = Enrolment(
         voice=file,
-        folder=project.voice_folders()[voice_id],
+        folder=folder,
         recording=recording,
         reference=Path(str(reference)),
         identity_checked=str(identity),
@@ -66,7 +67,7 @@ def enroll(  # noqa: PLR0913, PLR0917  (one option each, as people give them)
         union=union,
     )
     studio = open_studio(project)
-    weights = studio.weights.pinned_roles(file.weights, commercial=False)
+    weights = studio.weights.pinned_voice(file, folder, commercial=False)
     digests = {role: pinned.sha256 for role, pinned in weights.items()}
     authority = writing_authority(project)
     record, path = take_statement(asked, project.enrolments_dir, readings, ears_of(studio), authority, digests)

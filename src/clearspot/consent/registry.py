@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clearspot.consent.record import ConsentRecord
 from clearspot.errors import BadInput, Refused
@@ -21,18 +21,29 @@ MAX_RECORDS = 1000
 
 
 class VoiceFile(Strict):
-    """``voice.yaml``: the engine, a model of ``models.yaml`` for each role it asks for, and its settings."""
+    """``voice.yaml``: the engine, a model of ``models.yaml`` for each role it asks for, and its settings.
+
+    ``files`` are roles that are files in the voice's own folder, such as the recording that a cloning model copies.
+    """
 
     id: Id
     name: str
     engine: str
     weights: dict[str, str]
+    files: dict[str, str] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _each_role_once(self) -> Self:
+        if twice := sorted(self.files.keys() & {role.partition("/")[0] for role in self.weights}):
+            raise ValueError(f"files: {', '.join(twice)}: is named by weights too")
+        return self
 
     @property
     def digest(self) -> str:
         """What a consent record is bound to: the engine, its weights' names and its settings."""
-        return sha256_json(self.model_dump(mode="json"))
+        unused = set() if self.files else {"files"}  # records are older than the field
+        return sha256_json(self.model_dump(mode="json", exclude=unused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import threading
+from collections.abc import Mapping
 from typing import Any
 
+from clearspot.engines.registry import require_options
 from clearspot.errors import MachineFault
 
 DIRECTIONS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
@@ -15,7 +17,13 @@ DIRECTIONS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
 class BergamotEngine:
     """A draft in some ten milliseconds a sentence; usable, and never good enough to go out unread."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Nothing is loaded until the first sentence. It has no options.
+
+        Raises:
+            BadInput: There are some.
+        """
+        require_options(options, (), "bergamot")
         self._translator: Any = None
         self._lock = threading.Lock()
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
+from clearspot.engines.registry import require_options
 from clearspot.errors import BadInput, MachineFault
 
 LANGUAGES = {
@@ -38,7 +39,13 @@ MIN_RATE, MAX_RATE = 0.5, 2.0
 class KokoroEngine:
     """Speaks through kokoro-onnx. Weights are loaded once a process and digest, through the first grant."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Nothing is loaded until the first grant. It has no options.
+
+        Raises:
+            BadInput: There are some.
+        """
+        require_options(options, (), "kokoro")
         self._loaded: dict[str, Any] = {}
         self._styles: dict[str, NDArray[np.float32]] = {}
         self._lock = threading.Lock()

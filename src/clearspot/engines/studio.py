@@ -6,17 +6,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clearspot.engines.protocols import Recogniser, SpeakerEncoder, SpeechEngine, Translator, Watermarker
+from clearspot.engines.registry import engines_of, make_engine
 from clearspot.engines.weights import Weights
-from clearspot.errors import BadInput
 
 T = TypeVar("T")
 
-SPEECH: Mapping[str, str] = {"kokoro": "clearspot.engines.kokoro:KokoroEngine"}
-TRANSLATION: Mapping[str, str] = {"bergamot": "clearspot.engines.bergamot:BergamotEngine"}
 SPEAKER_MODEL = "speaker-encoder"
 """The model in ``models.yaml`` that compares voices."""
 WATERMARK_MODEL = "perth-implicit"
@@ -27,12 +24,15 @@ WATERMARK_MODEL = "perth-implicit"
 class Studio:
     """Engines by name, each made at its first use and then kept.
 
-    ``weights`` is the resolver; ``recogniser_model`` names the model that listens.
+    ``weights`` is the resolver; ``recogniser_model`` names the model that listens, ``recogniser_engine`` what runs it;
+    ``options`` are those of each engine by its name.
     """
 
     weights: Weights
     recogniser_model: str
     workers: int
+    recogniser_engine: str = "faster-whisper"
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _hands: ThreadPoolExecutor = field(init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, repr=False)
@@ -63,6 +63,11 @@ class Studio:
             for future in futures:
                 future.cancel()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more begins."""
+        return self._stopped
+
     def stop(self) -> None:
         """Begin nothing more; what runs already ends by itself."""
         self._stopped = True
@@ -77,25 +82,29 @@ class Studio:
         """The speech engine of that name.
 
         Raises:
-            BadInput: There is none.
+            BadInput: There is none, or its options are wrong.
+            MachineFault: Its package cannot be imported.
         """
-        if name not in SPEECH:
-            raise BadInput(
-                f"there is no speech engine {name!r}; there is: {', '.join(SPEECH)}.",
-                where="voice.yaml: engine",
-            )
-        engine: SpeechEngine = self._once(SPEECH[name])  # type: ignore[assignment]
+        engine: SpeechEngine = self._once(  # type: ignore[assignment]
+            f"speech {name}",
+            lambda: make_engine("speech", name, "voice.yaml: engine", options=self.options.get(name, {})),
+        )
         return engine
 
     def recogniser(self) -> Recogniser:
-        """The one recogniser: it hears recordings and deliverables alike."""
-        from clearspot.engines.whisper import WhisperEngine
+        """The one recogniser: it hears recordings and deliverables alike.
 
-        with self._lock:
-            if "recogniser" not in self._made:
-                self._made["recogniser"] = WhisperEngine(self._read_recogniser, self.workers)
-            made: Recogniser = self._made["recogniser"]  # type: ignore[assignment]
-            return made
+        Raises:
+            BadInput: There is none of the name in the settings, or its options are wrong.
+            MachineFault: Its package cannot be imported.
+        """
+        name = self.recogniser_engine
+        where, options = "configs/clearspot.yaml: recogniser_engine", self.options.get(name, {})
+        made: Recogniser = self._once(  # type: ignore[assignment]
+            "recogniser",
+            lambda: make_engine("recognition", name, where, self._read_recogniser, self.workers, options=options),
+        )
+        return made
 
     def _read_recogniser(self) -> dict[str, bytes]:
         files = self.weights.resolve(self.recogniser_model, commercial=True)
@@ -109,11 +118,10 @@ class Studio:
         """The one speaker encoder: it compares voices of recordings and deliverables alike."""
         from clearspot.engines.speaker import ResemblyzerEncoder
 
-        with self._lock:
-            if "speaker encoder" not in self._made:
-                self._made["speaker encoder"] = ResemblyzerEncoder(self._read_speaker_encoder)
-            made: SpeakerEncoder = self._made["speaker encoder"]  # type: ignore[assignment]
-            return made
+        made: SpeakerEncoder = self._once(  # type: ignore[assignment]
+            "speaker encoder", lambda: ResemblyzerEncoder(self._read_speaker_encoder)
+        )
+        return made
 
     def _read_speaker_encoder(self) -> dict[str, bytes]:
         files = self.weights.resolve(SPEAKER_MODEL, commercial=True)
@@ -127,11 +135,10 @@ class Studio:
         """The one watermarker: it marks programmes and looks for the mark in deliverables."""
         from clearspot.engines.perth import PerthWatermarker
 
-        with self._lock:
-            if "watermarker" not in self._made:
-                self._made["watermarker"] = PerthWatermarker(self._read_watermarker)
-            made: Watermarker = self._made["watermarker"]  # type: ignore[assignment]
-            return made
+        made: Watermarker = self._once(  # type: ignore[assignment]
+            "watermarker", lambda: PerthWatermarker(self._read_watermarker)
+        )
+        return made
 
     def _read_watermarker(self) -> dict[str, bytes]:
         files = self.weights.resolve(WATERMARK_MODEL, commercial=True)
@@ -142,16 +149,22 @@ class Studio:
         return {name: file.sha256 for name, file in self.weights.model(WATERMARK_MODEL).files.items()}
 
     def translator(self, source: str, target: str) -> Translator | None:
-        """The first engine that translates from one locale to another, or None."""
-        for name in TRANSLATION:
-            engine: Translator = self._once(TRANSLATION[name])  # type: ignore[assignment]
+        """The first engine, in the order of their names, that translates from one locale to another; or None."""
+        for name in engines_of("translation"):
+            engine = self._translator(name)
             if engine.knows(source, target):
                 return engine
         return None
 
-    def _once(self, path: str) -> object:
+    def _translator(self, name: str) -> Translator:
+        made: Translator = self._once(  # type: ignore[assignment]
+            f"translation {name}",
+            lambda: make_engine("translation", name, "entry points", options=self.options.get(name, {})),
+        )
+        return made
+
+    def _once(self, what: str, make: Callable[[], object]) -> object:
         with self._lock:
-            if path not in self._made:
-                module, _, name = path.partition(":")
-                self._made[path] = getattr(import_module(module), name)()
-            return self._made[path]
+            if what not in self._made:
+                self._made[what] = make()
+            return self._made[what]

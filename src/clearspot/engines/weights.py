@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from clearspot.consent.record import Digest
+from clearspot.consent.registry import VoiceFile
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import PinnedFile, digest_mismatch, inside
 from clearspot.hashing import sha256_bytes, sha256_file
@@ -154,6 +155,24 @@ class Weights:
         for role, model_id in roles.items():
             files = self.pinned(model_id, commercial=commercial)
             found |= {role if len(files) == 1 else f"{role}/{name}": file for name, file in files.items()}
+        return found
+
+    def pinned_voice(self, voice: VoiceFile, folder: Path, *, commercial: bool) -> dict[str, PinnedFile]:
+        """Every file that a voice is spoken with, by its role: of its models, and of its own folder.
+
+        What lies in its folder is pinned to what it is now; what it must be, the consent record says.
+
+        Raises:
+            Refused: A licence forbids the use.
+            BadInput: A file of its own is missing.
+        """
+        found = self.pinned_roles(voice.weights, commercial=commercial)
+        for role, name in voice.files.items():
+            where = f"{folder / 'voice.yaml'}: files.{role}"
+            path = inside(folder, name, where=where)
+            if not path.is_file():
+                raise BadInput(f"there is no file {name!r} in the voice's folder.", where=where)
+            found[role] = PinnedFile(path, sha256_file(path))
         return found
 
     def fetch(self, model_id: str) -> Path:

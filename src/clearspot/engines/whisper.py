@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from clearspot.engines.registry import require_options
 from clearspot.errors import MachineFault
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.transcript import Transcript, Word
@@ -20,13 +21,18 @@ BEAM_SIZE = 5
 class WhisperEngine:
     """Recognition with word times; the same samples always give the same words."""
 
-    def __init__(self, read_weights: Callable[[], dict[str, bytes]], workers: int) -> None:
+    def __init__(self, read_weights: Callable[[], dict[str, bytes]], workers: int, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first call.
 
         Args:
             read_weights: Gives the checked bytes of a CTranslate2 Whisper folder by file name.
             workers: How many calls may run side by side.
+            options: It has none.
+
+        Raises:
+            BadInput: There are options.
         """
+        require_options(options, (), "faster-whisper")
         self._read_weights = read_weights
         self._workers = workers
         self._model: Any = None

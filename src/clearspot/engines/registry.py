@@ -1,0 +1,76 @@
+"""Engines by name: those shipped and those of other packages, all of them entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from clearspot.errors import BadInput, MachineFault
+
+Kind = Literal["speech", "recognition", "translation"]
+
+KINDS: tuple[Kind, ...] = ("speech", "recognition", "translation")
+
+
+def engines_of(kind: Kind) -> dict[str, EntryPoint]:
+    """Every engine of a kind by its name, in the order of names: the entry points of the group ``clearspot.<kind>``.
+
+    Raises:
+        BadInput: Two packages bring an engine of one name: which of them would speak must not be left to chance.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=f"clearspot.{kind}"), key=lambda each: each.name):
+        if (other := found.setdefault(point.name, point)) != point:
+            raise BadInput(
+                f"two packages bring a {kind} engine {point.name!r}: {package_of(other)} and {package_of(point)}.",
+                where=f"entry points clearspot.{kind}",
+                remedy="Uninstall one of them.",
+            )
+    return found
+
+
+def package_of(point: EntryPoint) -> str:
+    """Name and version of the package that brings an engine."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without metadata"
+
+
+def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: Mapping[str, Any]) -> object:
+    """A new engine of that name.
+
+    Args:
+        kind: What it is for.
+        name: Its entry point's name.
+        where: The file and field that name it.
+        arguments: What engines of its kind are made with, before their options.
+        options: ``engines.<name>`` of the project's settings.
+
+    Raises:
+        BadInput: There is none of that name, or its options are wrong.
+        MachineFault: Its package cannot be imported.
+    """
+    known = engines_of(kind)
+    if name not in known:
+        raise BadInput(f"there is no {kind} engine {name!r}; there is: {', '.join(known)}.", where=where)
+    try:
+        make = known[name].load()
+    except Exception as error:
+        raise MachineFault(
+            f"{kind} engine {name!r} cannot be imported: {type(error).__name__}: {error}.",
+            where=package_of(known[name]),
+            remedy="Install what it needs, or uninstall it.",
+        ) from error
+    return make(*arguments, options)
+
+
+def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: str) -> None:
+    """That an engine was given no options but those that it knows.
+
+    Raises:
+        BadInput: There is another.
+    """
+    if unknown := sorted(options.keys() - set(known)):
+        raise BadInput(
+            f"{engine} has no option {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.",
+            where=f"configs/clearspot.yaml: engines.{engine}",
+        )
