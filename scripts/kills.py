@@ -125,6 +125,7 @@ def trouble_of_kills(place: Place, undisturbed: dict[str, str], took_s: float, k
             killed += 1
             place.killed_after_s.append(after_s)
             found += [f"half-made after kill {killed}: {each}" for each in place.half_made()]
+            sys.stderr.write(f"kill {killed} of {kills} after {after_s:.1f} s: {len(found)} differences so far\n")
         else:
             found += differing(place, undisturbed)
             place = place.forget(home.with_name(f"{home.name}-{turn}"))
