@@ -128,7 +128,7 @@ def run(job: Job) -> list[Outcome]:
     """Run the flow on a job that is open already."""
     handed = _Handed(job)
 
-    def flow_of_job() -> State[str]:
+    def flow_of_job() -> State[Any]:
         _handed.set(handed)
         return localize.with_options(flow_run_name=job.spot.id)(
             spot=str(job.spot.folder),
@@ -149,14 +149,15 @@ def run(job: Job) -> list[Outcome]:
     )
 
 
-def _aside(call: Callable[[], State[str]], stop: Callable[[], None]) -> State[str]:
+def _aside(call: Callable[[], State[Any]], stop: Callable[[], None]) -> State[Any]:
     """Do something in a thread of its own, and wait for it.
 
     A signal's exception comes at any moment of the main thread: it shall find us waiting here, where it is known what
     to do about it, and not Prefect between two of its steps, where it may get lost and the run goes on.
     """
     with ThreadPoolExecutor(1, "clearspot-flow") as thread:
-        future = thread.submit(copy_context().run, call)
+        context = copy_context()
+        future = thread.submit(lambda: context.run(call))
         try:
             return future.result()
         except BaseException:

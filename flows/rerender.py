@@ -53,6 +53,7 @@ def _report(results: Sequence[Result]) -> None:
                 "state": result.state,
                 "because": "; ".join(result.why),
                 "error": str(result.error or "; ".join(str(one.error) for one in result.outcomes if one.error)),
+                "waiting": "; ".join(result.waiting),
                 "warnings": "; ".join(map(str, result.warnings)),
             }
             for result in results

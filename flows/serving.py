@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 from clearspot_flows.rerender import rerender
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Cron, Interval
@@ -23,8 +24,8 @@ from clearspot.errors import ClearspotError
 from clearspot.hashing import sha256_bytes
 from clearspot.project import Project, project_at
 from clearspot.schedule import Schedule
-from clearspot.spot import SpotFile
-from clearspot.sweep import SPOT_FILE, find_spots
+from clearspot.spot import SPOT_FILE, SpotFile
+from clearspot.sweep import find_spots
 from clearspot.yamlfile import load_model
 
 SWEEP = "sweep"
@@ -91,6 +92,7 @@ async def _serve(project: Project, first: dict[str, Wanted], say: Say) -> None:
     known: dict[str, Wanted] = {}
     ids: dict[str, Any] = {}
     await _follow(runner, project, first, known, ids, say)
+    await _forget_others(project, first)
     async with anyio.create_task_group() as group:
         group.start_soon(_keep_following, runner, project, known, ids, say)
         group.start_soon(_look_at_once, ids[SWEEP])
@@ -123,7 +125,7 @@ async def _follow(
     for name, one in wanted.items():
         if known.get(name) != one:
             deployment = await rerender.ato_deployment(
-                f"{name}-{sha256_bytes(str(project.root).encode())[:8]}",
+                _deployment(name, project),
                 schedule=_schedule(one.schedule),
                 parameters={
                     "root": one.root,
@@ -142,6 +144,22 @@ async def _follow(
                 await client.delete_deployment(ids.pop(name))
         del known[name]
         say(f"{name}: no schedule of its own any more")
+
+
+async def _forget_others(project: Project, wanted: dict[str, Wanted]) -> None:
+    """Delete what is left on the server of spots that went, or lost their schedule, while nobody looked."""
+    names = {_deployment(name, project) for name in wanted}
+    async with get_client() as client:
+        mine = DeploymentFilter(name=DeploymentFilterName(like_=_deployment("", project)))
+        while left := [one for one in await client.read_deployments(deployment_filter=mine) if one.name not in names]:
+            for one in left:
+                with contextlib.suppress(ObjectNotFound):
+                    await client.delete_deployment(one.id)
+
+
+def _deployment(name: str, project: Project) -> str:
+    """The full name of a deployment: several projects may share a server."""
+    return f"{name}-{sha256_bytes(str(project.root).encode())[:8]}"
 
 
 def _schedule(schedule: Schedule) -> Any:

@@ -155,7 +155,7 @@ def plans_seconds(project: Project, desk: Desk, root: Path) -> Iterator[tuple[fl
     """Twice over all: seconds, how much memory grew after the first hundred (MB), and how many plans are empty."""
     for _ in range(2):
         began, at_first, empty = time.perf_counter(), 0, 0
-        for number, (_, planned) in enumerate(plans(desk, find_spots(root), project.root / "published")):
+        for number, (_, planned) in enumerate(plans(desk, find_spots(root), project.root / "published", Foresight())):
             empty += isinstance(planned, SpotPlan) and planned.empty
             at_first = at_first or (memory_kb() if number >= 100 else 0)
         yield time.perf_counter() - began, (memory_kb() - at_first) / 1000 if at_first else 0.0, empty

@@ -203,13 +203,18 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
         return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
 
 
-def conclude(job: Job, outcomes: Sequence[Outcome]) -> None:
-    """The run's own record, and the page for people. What fails here fails no deliverable: it is a warning."""
+def conclude(job: Job, ended: Sequence[tuple[str, str, str, ClearspotError | None]]) -> None:
+    """The run's own record, and the page for people. What fails here fails no deliverable: it is a warning.
+
+    Args:
+        job: The run.
+        ended: Of each deliverable its locale, its profile, its verdict, and why it was not made.
+    """
     from clearspot.report.write import write_report
 
     with telling(job.tell, "", "report") as stage:
         try:
-            publish.record_run(job, [(one.locale, one.profile, one.error) for one in outcomes])
+            publish.record_run(job, ended)
             write_report(job.home, job.trust.receipt_keys)
         except Exception as error:  # noqa: BLE001  (whatever it is, what was exported stays exported)
             stage.end = "failed"

@@ -113,7 +113,7 @@ def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]
             job.spot.id, locale, list(order.locales[locale].markets), order.medium, order.purpose, order.policy.drafts,
             job.project.settings.provider,
         ],
-        "stamps": job.keys.tsa_url,
+        "stamps": job.project.settings.signing.tsa_url,
         "consent": voice.record.digest,
     }  # fmt: skip
     if missing := [line for line in script.lines if line not in words]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -50,7 +51,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Desk:
-    """What all spots of a project share, read once. ``now`` is when that was: the day that the rules are those of."""
+    """What all spots of a project share, read once. ``now`` is when that was: the day that the rules are those of.
+
+    The keys that sign are opened where something is to be signed: what may not lie in ``OUT`` any more is found and
+    taken away without them.
+    """
 
     project: Project
     studio: Studio
@@ -58,12 +63,21 @@ class Desk:
     wordings: Mapping[str, DisclosureWording]
     limits: ListeningLimits
     trust: Trust
-    keys: SigningKeys
     authority: Authority
     store: Store
     now: dt.datetime
     voices: Mapping[str, Path]
     profiles: dict[str, Profile] = field(default_factory=dict, repr=False)
+
+    @functools.cached_property
+    def keys(self) -> SigningKeys:
+        """The keys that sign exports.
+
+        Raises:
+            BadInput: They are not what they should be.
+            Refused: They may not be used: others can read them, or the certificate ended.
+        """
+        return signing_keys_of(self.project, self.now)
 
     def profile(self, profile_id: str) -> Profile:
         """A delivery profile, read once.
@@ -167,7 +181,7 @@ def open_desk(project: Project, studio: Studio) -> Desk:
 
     Raises:
         BadInput: Something in the project is not what it should be.
-        Refused: The signing keys may not be used.
+        Refused: Others can read the key that signs the audit log.
     """
     now = dt.datetime.now(dt.UTC)
     return Desk(
@@ -177,7 +191,6 @@ def open_desk(project: Project, studio: Studio) -> Desk:
         wordings=load_wordings(project),
         limits=load_limits(project),
         trust=load_trust(project.trust_dirs),
-        keys=signing_keys_of(project, now),
         authority=writing_authority(project),
         store=open_store(project),
         now=now,
@@ -235,7 +248,7 @@ def require_ready(job: Job) -> None:
 
     Raises:
         BadInput: The output folder is a file.
-        Refused: The signer is not trusted.
+        Refused: The signer is not trusted, or its certificate ended.
         MachineFault: The output folder cannot be written to, or a signer elsewhere does not answer.
     """
     _require_output(job.out)

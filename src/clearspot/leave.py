@@ -65,6 +65,11 @@ class Foresight:
         self._voices: dict[str, Voice | Refused] = {}
         self._standing: dict[str, Refused | None] = {}
 
+    def forget(self) -> None:
+        """Ask everything anew from here on."""
+        self._voices.clear()
+        self._standing.clear()
+
     def voice(self, job: Job) -> Voice:
         """A job's voice.
 

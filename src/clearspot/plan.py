@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from clearspot.actions import VoiceTool, aligning, drafting, encoding, fitting, mixing, speaking, transcribing
 from clearspot.approvals import require_script_approval
+from clearspot.consent.ledger import Export
 from clearspot.disclosure import rate_for
 from clearspot.errors import ClearspotError, Refused
 from clearspot.hashing import sha256_file
@@ -144,7 +145,10 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
     Raises:
         BadInput: There is no such voice.
     """
-    deliverables = tuple(one for locale in job.todo for one in _deliverables(job, locale, foresight, digest_of))
+    exports = _exports(job)
+    deliverables = tuple(
+        one for locale in job.todo for one in _deliverables(job, locale, foresight, digest_of, exports)
+    )
     reasons = {
         locale: [one for one in deliverables if one.locale == locale and one.state != "kept"] for locale in job.todo
     }
@@ -154,12 +158,23 @@ def plan_spot(job: Job, foresight: Foresight, digest_of: DigestOf = sha256_file)
     return SpotPlan(job.spot.id, tuple(spot_steps), locales, deliverables, tuple(job.warnings))
 
 
-def _deliverables(job: Job, locale: str, foresight: Foresight, digest_of: DigestOf) -> Iterator[Deliverable]:
+def _exports(job: Job) -> Mapping[int, Export]:
+    """What left, as the log has it; nothing, where it cannot be believed: consent is blocked by that too."""
+    try:
+        with job.authority.ledger.turn() as turn:
+            return turn.exports
+    except Refused:
+        return {}
+
+
+def _deliverables(
+    job: Job, locale: str, foresight: Foresight, digest_of: DigestOf, exports: Mapping[int, Export]
+) -> Iterator[Deliverable]:
     sign_offs, others = _missing_sign_offs(job, locale), _blocks(job, locale, foresight)
     blocks = tuple(error.what for error in (*sign_offs, *others))
     made_from = {} if others else ingredients_of_locale(job, foresight.voice(job), locale)
     for profile in job.todo[locale]:
-        there = look(job, locale, profile, digest_of)
+        there = look(job, locale, profile, digest_of, exports)
         if blocks:
             waits = not others and _only_new_words(job, there.ingredients, made_from)
             first = (*others, *sign_offs)[0]

@@ -107,6 +107,39 @@ def withdraw(
         MachineFault: The folder cannot be written to.
     """
     stem = job.folder(locale) / job.name(locale, profile_id)
+    _set_aside(stem)
+    _write_refusal(
+        stem,
+        error,
+        about=about(job, locale, profile_id),
+        findings=[asdict(finding) for finding in findings],
+        requirements=job.requirements[locale].as_json(),
+        ingredients=dict(made_from),
+        blocks=list(job.blocks.get(locale, ())),
+    )
+
+
+def withdraw_orphan(path: Path, error: ClearspotError) -> None:
+    """The same for a published file alone, where there may be no job that it belongs to any more.
+
+    Args:
+        path: The deliverable; what it is for, its receipt says.
+        error: Why it may not lie there.
+
+    Raises:
+        MachineFault: The folder cannot be written to.
+    """
+    stem = path.with_suffix("")
+    try:
+        body = receipt.read_receipt(_beside(stem, receipt.ENDING)).get("receipt", {})
+    except ClearspotError:
+        body = {}  # it goes with or without
+    _set_aside(stem)
+    known = {name: body[name] for name in ("about", "requirements") if isinstance(body, dict) and name in body}
+    _write_refusal(stem, error, findings=[], blocks=[error.what], **known)
+
+
+def _set_aside(stem: Path) -> None:
     try:
         for ending in PUBLISHED:
             path = _beside(stem, ending)
@@ -114,32 +147,37 @@ def withdraw(
                 os.replace(path, _free(path))
     except OSError as problem:
         raise MachineFault(f"cannot be withdrawn: {problem.strerror}.", where=str(stem)) from problem
+
+
+def _write_refusal(stem: Path, error: ClearspotError, **told: Any) -> None:
     body = {
         "deliverable": stem.name,
-        "about": about(job, locale, profile_id),
         "refused_at": _now(),
         "error": error.as_json(),
-        "findings": [asdict(finding) for finding in findings],
-        "requirements": job.requirements[locale].as_json(),
-        "ingredients": dict(made_from),
-        "blocks": list(job.blocks.get(locale, ())),
         "clearspot": __version__,
     }
-    write_atomically(_beside(stem, REFUSAL), receipt.to_text(body))
+    write_atomically(_beside(stem, REFUSAL), receipt.to_text(body | told))
 
 
-def record_run(job: Job, ended: Sequence[tuple[str, str, ClearspotError | None]]) -> None:
+def place_of(job: Job) -> str:
+    """The spot's folder as the run's record names it: from the project's, so that a project may move."""
+    folder, root = job.spot.folder.resolve(), job.project.root.resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
+
+
+def record_run(job: Job, ended: Sequence[tuple[str, str, str, ClearspotError | None]]) -> None:
     """Write down what the run was asked for and what came of it, also of what left no file.
 
     Args:
         job: The run.
-        ended: Of each deliverable its locale, its profile, and why it was not made.
+        ended: Of each deliverable its locale, its profile, its verdict, and why it was not made.
 
     Raises:
         MachineFault: The folder cannot be written to.
     """
     body = {
         "spot": job.spot.id,
+        "folder": place_of(job),
         "provider": job.project.settings.provider,
         "started": job.started.isoformat(timespec="seconds"),
         "finished": _now(),
@@ -147,10 +185,10 @@ def record_run(job: Job, ended: Sequence[tuple[str, str, ClearspotError | None]]
             {
                 "name": job.name(locale, profile_id),
                 "about": about(job, locale, profile_id),
-                "verdict": error.kind if error else "cleared",
+                "verdict": verdict,
                 "error": error.as_json() if error else None,
             }
-            for locale, profile_id, error in ended
+            for locale, profile_id, verdict, error in ended
         ],
         "clearspot": __version__,
     }

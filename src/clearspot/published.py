@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clearspot.consent.ledger import Export
 from clearspot.errors import ClearspotError
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.job import Job
@@ -38,7 +39,7 @@ class Published:
         return named if isinstance(named, dict) else {}
 
 
-def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf) -> Published:
+def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf, exports: Mapping[int, Export]) -> Published:
     """What lies there.
 
     Args:
@@ -46,6 +47,7 @@ def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf) -> Publish
         locale: One of its locales.
         profile_id: One of its profiles.
         digest_of: The sha256 of a file.
+        exports: What left, as this project's log has it: only what it let out itself is its to keep.
     """
     stem = job.folder(locale) / job.name(locale, profile_id)
     receipt_path, refusal_path = _beside(stem, ENDING), _beside(stem, REFUSAL)
@@ -60,8 +62,18 @@ def look(job: Job, locale: str, profile_id: str, digest_of: DigestOf) -> Publish
     body = receipt["receipt"]
     if body.get("deliverable") != f"{stem.name}.{job.profiles[profile_id].extension}":
         return Published({}, "its receipt is of another file", refusal, media)
+    if not _left_by(exports, body):
+        return Published({}, "its receipt is of no export in this project's log", refusal, media)
     wrong = next(_wrong(stem.parent, body, digest_of), "") or _ending(job, body)
     return Published(body, wrong, refusal, media)
+
+
+def _left_by(exports: Mapping[int, Export], body: Mapping[str, Any]) -> bool:
+    anchor = body.get("audit")
+    if not isinstance(anchor, dict):
+        return False
+    export = exports.get(anchor.get("entry", 0))
+    return export is not None and export.entry_sha256 == anchor.get("sha256")
 
 
 def path_of(job: Job, locale: str, receipt: Mapping[str, Any]) -> Path:
@@ -89,9 +101,12 @@ def _ending(job: Job, body: Mapping[str, Any]) -> str:
     try:
         ends = dt.datetime.fromisoformat(str(provenance.get("certificate_ends")))
         soon = ends - job.started < dt.timedelta(days=WARN_DAYS)
+        newer = soon and job.keys.ends > ends
     except (ValueError, TypeError):
         return ""  # of before it was written down
-    return f"its certificate ends on {ends:%Y-%m-%d}" if soon and job.keys.ends > ends else ""
+    except ClearspotError:
+        return ""  # there is nothing to sign it with: that is told where something has to be signed
+    return f"its certificate ends on {ends:%Y-%m-%d}" if newer else ""
 
 
 def _read(path: Path) -> Mapping[str, Any]:

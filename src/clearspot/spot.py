@@ -88,6 +88,7 @@ def _text_like(pattern: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **more})
 
 
+SPOT_FILE = "spot.yaml"
 Id = Annotated[str, AfterValidator(_id), _text_like(ID_PATTERN, maxLength=64)]
 LocaleTag = Annotated[str, AfterValidator(_locale), _text_like(LOCALE_PATTERN)]
 Market = Annotated[str, AfterValidator(_market), _text_like(MARKET_PATTERN)]
@@ -183,7 +184,7 @@ def load_spot(folder: Path) -> Spot:
     """
     if not folder.is_dir():
         raise BadInput("there is no such folder.", where=str(folder), remedy="Name the folder that holds spot.yaml.")
-    file = folder / "spot.yaml"
+    file = folder / SPOT_FILE
     order = load_model(SpotFile, file, remedy="A spot is a folder with spot.yaml; see docs/reference.md.")
     script = load_model(Script, inside(folder, order.script, where=f"{file}: script"))
     if DISCLOSURE_ID in script.lines:

@@ -18,22 +18,22 @@ from clearspot.locks import UnderWay
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
 from clearspot.progress import Event, Tell
 from clearspot.schedule import Schedule
-from clearspot.spot import SpotFile
+from clearspot.spot import SPOT_FILE, SpotFile
+from clearspot.takedown import take_down
 from clearspot.work import Runner, news, produce
 from clearspot.yamlfile import load_model
 
-SPOT_FILE = "spot.yaml"
-
-State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under way"]
+State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under way", "taken down"]
 """``waiting``: for a sign-off; what was approved before stays. ``not exported``: something of it was refused or failed.
-``failed``: nothing of it could be begun."""
+``failed``: nothing of it could be begun. ``taken down``: something of it lay there still, and its consent was revoked;
+the folder is then that of ``OUT``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What became of one spot. ``why`` is what its plan saw; ``error`` why nothing could be begun.
 
-    ``warnings`` is what went wrong beside the deliverables.
+    ``warnings`` is what went wrong beside the deliverables; ``waiting`` what else of it waits for a sign-off.
     """
 
     folder: Path
@@ -42,6 +42,7 @@ class Result:
     outcomes: tuple[Outcome, ...] = ()
     error: ClearspotError | None = None
     warnings: tuple[ClearspotError, ...] = ()
+    waiting: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,6 +68,7 @@ class Result:
                 for one in self.outcomes
             ],
             "error": self.error.as_json() if self.error else None,
+            "waiting": list(self.waiting),
             "warnings": [warning.as_json() for warning in self.warnings],
         }
 
@@ -94,9 +96,11 @@ def own_schedule(folder: Path) -> Schedule | None:
         return None  # the sweep tells what is wrong with it
 
 
-def plans(desk: Desk, folders: Iterable[Path], out: Path) -> Iterator[tuple[Path, SpotPlan | ClearspotError]]:
+def plans(
+    desk: Desk, folders: Iterable[Path], out: Path, foresight: Foresight
+) -> Iterator[tuple[Path, SpotPlan | ClearspotError]]:
     """The plan of each spot, one at a time, or why it has none."""
-    foresight, seen = Foresight(), dict[str, Path]()
+    seen = dict[str, Path]()
     with digest_book(desk.project.digests_path) as book:
         for folder in folders:
             try:
@@ -134,17 +138,31 @@ def sweep(
         wanted: Which of what is not kept is to be made.
         watch: Gives, for a spot, who is told of its stages.
     """
-    for folder, planned in plans(desk, folders, out):
+    yield from _taken_down(desk, out)
+    foresight = Foresight()
+    for folder, planned in plans(desk, folders, out, foresight):
         if isinstance(planned, ClearspotError):
             yield Result(folder, "failed", error=planned)
-        elif not any(wanted(one) for one in planned.deliverables):
-            waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
+            continue
+        waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
+        if not any(wanted(one) for one in planned.deliverables):
             yield Result(folder, "waiting" if waits else "unchanged", waits, warnings=planned.warnings)
         else:
             why = tuple(dict.fromkeys(told for one in planned.deliverables if wanted(one) for told in one.why))
             open_one = partial(open_job, Asked(folder, out=out), desk, watch(folder))
             result = _made(open_one, folder, why, runner, wanted)
-            yield replace(result, warnings=(*planned.warnings, *result.warnings))
+            yield replace(result, warnings=(*planned.warnings, *result.warnings), waiting=waits)
+            foresight.forget()  # that took its time
+
+
+def _taken_down(desk: Desk, out: Path) -> Iterator[Result]:
+    """First of all what may not lie there any more: its spot may be none of this sweep's, or not open any more."""
+    try:
+        for gone in take_down(desk.authority, desk.voices.values(), out):
+            reason, *trouble = gone.told
+            yield Result(gone.path.parent.parent, "taken down", error=reason, warnings=tuple(trouble))
+    except ClearspotError as error:
+        yield Result(out, "failed", error=error)
 
 
 def _made(

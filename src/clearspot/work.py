@@ -7,18 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from clearspot.delivery import Outcome, conclude, refuse_deliverable
-from clearspot.errors import MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.files import sweep_partials
-from clearspot.gate.receipt import ENDING
+from clearspot.gate.receipt import ENDING, read_receipt
 from clearspot.gate.rules import Finding
 from clearspot.job import Job, require_ready
 from clearspot.leave import Foresight
 from clearspot.locks import spot_lock
 from clearspot.pipeline import warm_up
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
-from clearspot.publish import REFUSAL
+from clearspot.publish import REFUSAL, RUN_FILE, place_of
 from clearspot.published import path_of
 from clearspot.report.write import REPORT
+from clearspot.spot import SPOT_FILE, SpotFile
+from clearspot.takedown import take_down
+from clearspot.yamlfile import load_model
 
 Runner = Callable[[Job], list[Outcome]]
 """Makes everything in a job's ``todo``: with Prefect or without."""
@@ -57,8 +60,10 @@ def produce(
     with spot_lock(job.project, job.home):
         for folder in (job.home, job.project.audit_dir):
             sweep_partials(folder)
+        require_own_home(job)
         plan = plan_spot(job, Foresight())
         kept = {(one.locale, one.profile): _kept(job, one) for one in plan.deliverables if one.state == "kept"}
+        job.warnings.extend(orphans_taken_down(job))
         left = left_to_do(job, plan, wanted)
         expect(left)
         made = {(one.locale, one.profile): one for one in _taken_back(left, plan, wanted)}
@@ -72,10 +77,17 @@ def produce(
         order = [(locale, profile) for locale, profiles in job.todo.items() for profile in profiles]
         outcomes = [done[each] for each in order if each in done]
         if made or _is_stale(job.home / REPORT):
-            conclude(job, outcomes)
+            conclude(job, [_ended(one, done.get((one.locale, one.profile))) for one in plan.deliverables])
         if made:
             _make_room(job)
         return outcomes
+
+
+def _ended(planned: Deliverable, outcome: Outcome | None) -> tuple[str, str, str, ClearspotError | None]:
+    """What the run's record says of a deliverable, also of one that nobody wanted now."""
+    if outcome:
+        return planned.locale, planned.profile, outcome.verdict, outcome.error
+    return planned.locale, planned.profile, "waiting" if planned.waits else Refused.kind, planned.refusal
 
 
 def _taken_back(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool]) -> Iterator[Outcome]:
@@ -83,6 +95,44 @@ def _taken_back(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool])
     for one in plan.deliverables:
         if one.refusal and not one.waits and one.published.media and wanted(one):
             yield refuse_deliverable(job, one.locale, one.profile, one.refusal)
+
+
+def orphans_taken_down(job: Job) -> list[ClearspotError]:
+    """Withdraw what lies in the spot's folder with a revoked consent and is none of what this run is about."""
+    home = job.home.resolve()
+    own = {home / locale / job.name(locale, profile) for locale, profiles in job.todo.items() for profile in profiles}
+
+    def is_orphan(path: Path) -> bool:
+        return path.with_suffix("") not in own
+
+    try:
+        gone = take_down(job.authority, job.desk.voices.values(), job.home, is_orphan)
+        return [error for one in gone for error in one.told]
+    except ClearspotError as error:
+        return [error]
+
+
+def require_own_home(job: Job) -> None:
+    """That what lies in the spot's folder in ``OUT`` is this spot's, and not that of another with the same id.
+
+    A spot's folder may be renamed: the other one counts while it is there and still has the id.
+
+    Raises:
+        BadInput: It is another's.
+    """
+    try:
+        place = str(read_receipt(job.home / RUN_FILE).get("folder") or place_of(job))
+        if place == place_of(job):
+            return
+        other = load_model(SpotFile, job.project.root / place / SPOT_FILE).id
+    except ClearspotError:
+        return  # no run yet, or no such spot any more
+    if other == job.spot.id:
+        raise BadInput(
+            f"two spots are called {other!r}: this one and {place}, whose deliverables lie there already.",
+            where=f"{job.spot.folder / SPOT_FILE}: id",
+            remedy="Give one of them another id, or name another --out.",
+        )
 
 
 def _is_stale(report: Path) -> bool:

@@ -21,8 +21,8 @@ from clearspot.locks import UnderWay, sweep_lock
 from clearspot.media.audio import Samples
 from clearspot.project import Project
 from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
-from tests.change_scenes import Call, change, made_before, plan, run, serve, sine, states
-from tests.conftest import Scene
+from tests.change_scenes import Call, change, everything, made_before, plan, run, serve, sine, states
+from tests.conftest import Scene, edit
 
 
 @pytest.fixture
@@ -116,6 +116,57 @@ def write_receipt(project: Project, path: Path, body: dict[str, object]) -> None
 def test_what_another_version_wrote_down_is_not_passed_over() -> None:
     told = changes({"music {x}": "1"}, {"music {x}": "2"}, "es-ES", "podcast")
     assert told == {"transcribe": ["`music (x)` changed"]}
+
+
+def test_only_what_this_project_let_out_is_its_to_keep(there: Scene, clearspot: Call) -> None:
+    """A receipt may be signed by a key that is trusted, and be of an export that another project's log has."""
+    (path, *_) = there.out.rglob("*es-ES_podcast.receipt.json")
+    body = json.loads(path.read_text())["receipt"]
+    assert states(plan(clearspot, there))["es-ES podcast"][0] == "kept"
+    for anchor in ({"entry": 1, "sha256": body["audit"]["sha256"]}, {"entry": 9999, "sha256": "0" * 64}, None):
+        write_receipt(there.project, path, body | {"audit": anchor})
+        told = states(plan(clearspot, there))["es-ES podcast"]
+        assert told == ("again", ("its receipt is of no export in this project's log",))
+
+
+# --- two spots of one id -----------------------------------------------------------------------------------------
+
+
+def test_another_spot_of_the_same_id_takes_no_ones_place(there: Scene, clearspot: Call) -> None:
+    """Whoever comes second is refused, also where no sweep sees both; a folder may be renamed."""
+    other = there.spot.parent / "elsewhere" / "coffee"
+    shutil.copytree(there.spot, other)
+    change(other)
+    before = everything(there.out)
+    code, said = run(clearspot, there, other)
+    assert (code, everything(there.out)) == (2, before)
+    assert "two spots are called 'lumen-coffee': this one and spots/lumen-coffee" in said["error"]["what"]
+    shutil.rmtree(there.spot)
+    assert run(clearspot, there, other)[0] == 0
+
+
+# --- the run's own record ----------------------------------------------------------------------------------------
+
+
+def test_a_sweep_tells_what_waits_though_something_else_was_made(there: Scene, clearspot: Call) -> None:
+    change(there.spot)
+    italian = there.spot / "translations" / "it-IT.yaml"
+    edit(italian, "Fino a domenica", "Entro domenica")
+    code, told, spots = serve(clearspot)
+    assert (code, told) == (0, {"lumen-coffee": "made"})
+    (waiting,) = spots["lumen-coffee"]["waiting"]
+    assert "not approved in it-IT: offer" in waiting
+    ended = json.loads((there.out / "lumen-coffee" / "run.json").read_text())["deliverables"]
+    assert {one["name"].removeprefix("lumen-coffee_"): one["verdict"] for one in ended} == {
+        "es-ES_podcast": "cleared", "es-ES_stream": "cleared", "it-IT_podcast": "waiting", "it-IT_stream": "waiting",
+    }  # fmt: skip
+
+
+def test_what_was_kept_is_not_called_cleared(there: Scene, clearspot: Call) -> None:
+    change(there.spot)
+    assert run(clearspot, there)[0] == 0
+    ended = json.loads((there.out / "lumen-coffee" / "run.json").read_text())["deliverables"]
+    assert [one["verdict"] for one in ended] == ["cleared", "cleared", "kept", "kept"]
 
 
 # --- the page ----------------------------------------------------------------------------------------------------

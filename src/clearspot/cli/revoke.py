@@ -30,6 +30,7 @@ def revoke(
     from clearspot.errors import BadInput
     from clearspot.project import find_project
     from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
+    from clearspot.takedown import take_down
 
     project = find_project()
     voice = load_voice(voice_id, project.voice_folders())
@@ -40,9 +41,16 @@ def revoke(
             remedy="Add --yes if that is meant.",
         )
     signer = load_private_key(key or project.keys_dir / RECEIPT_KEY)
-    path, count = withdraw_consent(voice, effect, reason, signer, writing_authority(project))
+    authority = writing_authority(project)
+    path, count = withdraw_consent(voice, effect, reason, signer, authority)
     typer.echo(f"revoked {voice_id} ({voice.record.id}), {effect}: {path}")
     typer.echo(f"{count} deliverables were exported with it: clearspot voices affected {voice_id}")
+    if effect == "take-down":
+        gone = list(take_down(authority, project.voice_folders().values(), project.sweep_out))
+        if gone:
+            typer.echo(f"{len(gone)} of them lay below {project.sweep_out}, and were taken down")
+        for trouble in (one.trouble for one in gone if one.trouble):
+            typer.echo(f"clearspot: {trouble}", err=True)
 
 
 def affected(voice_id: VoiceId, as_json: Json = False) -> None:

@@ -62,7 +62,8 @@ def run(
 
 def _holds_spots(folder: Path) -> bool:
     """Whether a folder is no spot itself, and there are spots below it."""
-    from clearspot.sweep import SPOT_FILE, find_spots
+    from clearspot.spot import SPOT_FILE
+    from clearspot.sweep import find_spots
 
     return folder.is_dir() and not (folder / SPOT_FILE).exists() and any(find_spots(folder))
 

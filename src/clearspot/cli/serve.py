@@ -55,6 +55,8 @@ def _tell(result: Result) -> None:
     if result.state == "unchanged":
         return
     typer.echo(f"{result.folder}: {result.state}" + (f" ({'; '.join(result.why)})" if result.why else ""))
+    for line in result.waiting:
+        typer.echo(f"{result.folder}: waiting ({line})")
     for warning in result.warnings:
         typer.echo(f"clearspot: warning: {warning}", err=True)
     errors = [result.error, *(outcome.error for outcome in result.outcomes)]
@@ -66,9 +68,14 @@ def _serve(project: Project, port: int) -> int:
     from clearspot_flows.quiet import settle
     from clearspot_flows.server import prefect_server, require_server, without_password
 
+    from clearspot.errors import ClearspotError
     from clearspot.job import open_desk, open_studio
 
-    open_desk(project, open_studio(project))  # what is wrong with the project is told now, not at the first sweep
+    desk = open_desk(project, open_studio(project))  # what is wrong with the project is told now, not at a sweep
+    try:
+        _ = desk.keys
+    except ClearspotError as error:  # nothing can be made; what may not lie there any more is taken down all the same
+        typer.echo(f"clearspot: warning: {error}", err=True)
     settle(project.prefect_dir)
     with contextlib.ExitStack() as stack:
         if not os.environ.get("PREFECT_API_URL"):

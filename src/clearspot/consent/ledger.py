@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from clearspot.audit import AuditLog, Entry, Event, Head, Position
@@ -14,6 +17,19 @@ from clearspot.consent.revocation import Revocation
 
 Spot = tuple[str, str, str]
 """What makes a spot another spot: its id, its advertiser, its product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A deliverable that left, as far as the ledger keeps it: its place, the voice and record it left with.
+
+    ``entry_sha256`` is the digest of the log's entry, which its receipt names.
+    """
+
+    path: Path
+    voice: str
+    record_sha256: str
+    entry_sha256: str
 
 
 class Ledger:
@@ -25,6 +41,7 @@ class Ledger:
         self._spots: dict[tuple[str, str], set[Spot]] = {}
         self._followed: dict[str, str] = {}
         self._revocations: list[Revocation] = []
+        self._exports: dict[int, Export] = {}
         self._circle: dict[str, Any] | None = None
 
     @contextlib.contextmanager
@@ -44,10 +61,10 @@ class Ledger:
     def _catch_up(self, head: Head) -> None:
         if head.sha256 != self._read.sha256:
             for position, entry in self.log.read(self._read):
-                self._take(entry)
+                self._take(entry, position.sha256)
                 self._read = position
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: Entry, sha256: str) -> None:
         data = entry.data
         believed = entry.event == "grant" or (entry.event == "signature" and data["complete"])
         if believed and data["previous_sha256"]:
@@ -57,6 +74,8 @@ class Ledger:
             spots.add((data["spot"], data["advertiser"], data["product"]))
         elif entry.event == "revocation":
             self._revocations.append(Revocation.of_log(data))
+        elif entry.event == "export":
+            self._exports[entry.n] = Export(Path(data["path"]), data["voice"], data["record_sha256"], sha256)
         elif entry.event == "trust":
             self._circle = data["keys"]
 
@@ -78,6 +97,11 @@ class Turn:
     @property
     def revocations(self) -> tuple[Revocation, ...]:
         return tuple(self._ledger._revocations)
+
+    @property
+    def exports(self) -> Mapping[int, Export]:
+        """Everything that left, by the number of its entry, oldest first."""
+        return MappingProxyType(self._ledger._exports)
 
     @property
     def circle(self) -> Mapping[str, Any] | None:

@@ -54,6 +54,9 @@ from clearspot.timebase import seconds
 
 KINDS = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".flac": "audio/flac", ".ogg": "audio/ogg",
          ".opus": "audio/ogg", ".mp4": "video/mp4"}  # fmt: skip
+NOT_FAILED = {"cleared", "kept", "refused", "waiting"}
+"""Verdicts of a run's record that say nothing about a failure."""
+
 MAX_EMBEDDED_FILE_BYTES = 1_500_000
 MAX_EMBEDDED_PAGE_BYTES = 8_000_000
 """A page carries small files itself, so that it plays wherever it is sent, and stays small enough to be sent."""
@@ -227,12 +230,12 @@ def _sound(file: Path) -> Sound:
 def _with_run(known: list[_Known], run: Run) -> Iterator[_Known]:
     """What the run says besides: what was asked for and failed left no file, or one of an earlier run."""
     left = {one.deliverable.name: one for one in known}
-    failed = {ended.name: ended for ended in run.deliverables if ended.verdict not in {"cleared", "refused"}}
+    failed = {ended.name: ended for ended in run.deliverables if ended.verdict not in NOT_FAILED}
     for name, one in left.items():
         yield _failed_again(one, failed[name]) if name in failed else one
     for ended in run.deliverables:
         if ended.name not in left:
-            verdict: Verdict = "refused" if ended.verdict == "refused" else "failed"
+            verdict: Verdict = "refused" if ended.verdict in {"refused", "waiting"} else "failed"
             yield _Known(ended.about, _bare(ended.name, ended.about, verdict, _problem(ended)))
 
 

@@ -1,0 +1,95 @@
+"""What left with a consent that was revoked since goes out of the way, whatever else is wrong.
+
+It goes by the audit log: a locale may have left its spot, a spot may not open any more, a certificate may have ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearspot.consent.authority import Authority
+from clearspot.consent.revocation import REVOCATION_FILE, Revocation, read_revocation, refusal_of
+from clearspot.errors import ClearspotError, Refused
+from clearspot.publish import withdraw_orphan
+from clearspot.report.write import write_report
+
+
+@dataclass(frozen=True, slots=True)
+class TakenDown:
+    """A deliverable that was taken down, and the revocation that says so; ``trouble`` is what went wrong with it."""
+
+    path: Path
+    refusal: Refused
+    trouble: ClearspotError | None = None
+
+    @property
+    def told(self) -> tuple[ClearspotError, ...]:
+        """What is said of it: why, and what went wrong."""
+        said = Refused(f"{self.path.name} was taken down: {self.refusal.what}", where=self.refusal.where)
+        return (said, self.trouble) if self.trouble else (said,)
+
+
+def take_down(
+    authority: Authority,
+    voices: Iterable[Path],
+    below: Path,
+    concerns: Callable[[Path], bool] = lambda _: True,
+) -> Iterator[TakenDown]:
+    """Withdraw every deliverable that lies there still and whose consent was revoked.
+
+    Args:
+        authority: Knows what left and what was revoked.
+        voices: The folders of voices; each may hold a revocation.
+        below: Only what lies in this folder. A copy of a project has the log of the first one, whose files are not its.
+        concerns: Which paths of deliverables.
+
+    Raises:
+        Refused: The log was tampered with, a revocation cannot be believed, or the list from elsewhere is out of reach;
+            what is known to be revoked was taken down before.
+    """
+    doubts: list[ClearspotError] = []
+    with authority.ledger.turn() as turn:
+        exports, revoked = tuple(turn.exports.values()), {one: str(authority.log.path) for one in turn.revocations}
+    for revocation, where in _told_elsewhere(authority, voices, doubts):
+        revoked.setdefault(revocation, where)
+    # The newest export of a path is the one that lies there.
+    place = below.resolve()
+    newest = {one.path: one for one in exports if one.path.is_relative_to(place)}
+    for one in sorted(newest.values(), key=lambda each: each.path):
+        found = next((each for each in revoked if each.names(one.record_sha256)), None)
+        if found and one.path.is_file() and concerns(one.path):
+            yield _withdrawn(authority, one.path, found, revoked[found])
+    for doubt in doubts[:1]:
+        raise doubt
+
+
+def _told_elsewhere(
+    authority: Authority, voices: Iterable[Path], doubts: list[ClearspotError]
+) -> Iterator[tuple[Revocation, str]]:
+    """Revocations outside the log: one that cannot be believed hides no other."""
+    kept = {path.parent for path in authority.own_voices.glob(f"*/{REVOCATION_FILE}")}
+    for folder in sorted({*voices, *kept}):
+        try:
+            if found := read_revocation(folder, authority.keys, authority.project_keys):
+                yield found, str(folder / REVOCATION_FILE)
+        except ClearspotError as doubt:
+            doubts.append(doubt)
+    if authority.elsewhere is not None:
+        try:
+            yield from ((one, authority.elsewhere.source.url) for one in authority.elsewhere.current().revocations)
+        except ClearspotError as doubt:
+            doubts.append(doubt)
+
+
+def _withdrawn(authority: Authority, path: Path, revocation: Revocation, where: str) -> TakenDown:
+    refusal, home = refusal_of(revocation, where), path.parent.parent
+    try:
+        withdraw_orphan(path, refusal)
+        about = {"path": str(path), "voice": revocation.voice, "record_sha256": revocation.record_sha256}
+        authority.log.append("withdrawal", about)
+        write_report(home, authority.project_keys)
+    except ClearspotError as trouble:
+        return TakenDown(path, refusal, trouble)
+    return TakenDown(path, refusal)
