@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from clearspot import delivery
 from clearspot.consent.authority import Authority, accept_circle, writing_authority
@@ -240,12 +241,23 @@ class FakeWatermarker:
 
 
 @dataclass
+class FakeEncoder:
+    """Hears the same voice in everything. ``tests/engines`` has the real one."""
+
+    version: str = "fake-encoder 1"
+
+    def embed(self, samples: Samples) -> NDArray[np.float32]:
+        return np.full(256, 1 / 16, dtype=np.float32)
+
+
+@dataclass
 class FakeStudio(Studio):
     """A studio whose engines are fakes; weights are named but never opened."""
 
     voice: FakeSpeech = field(default_factory=FakeSpeech)
     listener: FakeRecogniser = field(default_factory=FakeRecogniser)
     marker: FakeWatermarker = field(default_factory=FakeWatermarker)
+    encoder: FakeEncoder = field(default_factory=FakeEncoder)
 
     def speech(self, name: str) -> FakeSpeech:  # type: ignore[override]
         return self.voice
@@ -255,6 +267,9 @@ class FakeStudio(Studio):
 
     def watermarker(self) -> FakeWatermarker:  # type: ignore[override]
         return self.marker
+
+    def speaker_encoder(self) -> FakeEncoder:  # type: ignore[override]
+        return self.encoder
 
 
 @pytest.fixture
@@ -273,6 +288,7 @@ def fake_studio(project: Project, monkeypatch: pytest.MonkeyPatch) -> FakeStudio
             voice=studio.voice,
             listener=studio.listener,
             marker=studio.marker,
+            encoder=studio.encoder,
         )
 
     monkeypatch.setattr("clearspot.job.open_studio", open_another)

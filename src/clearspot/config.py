@@ -27,6 +27,9 @@ CODECS: Mapping[Extension, tuple[Codec, ...]] = {
 }
 """What each kind of file may hold: where tags are known to be found again."""
 
+LikenessKind = Literal["recorded", "spoken"]
+"""What a voice is known by: a recording of the talent that the consent names, or its own speech."""
+
 LOSSLESS: frozenset[Codec] = frozenset({"pcm_s16le", "pcm_s24le", "flac"})
 
 
@@ -70,8 +73,17 @@ class DeliverableLimits(Strict):
     disclosure_level_db: float = Field(gt=0, le=6)
     line_error_rate: float = Field(ge=0, le=0.5)
     name_closeness: float = Field(ge=0.5, le=1)
+    speaker_similarity: dict[LikenessKind, Annotated[float, Field(ge=0.6, le=1)]]
+    speaker_line_similarity: dict[LikenessKind, Annotated[float, Field(ge=0.5, le=1)]]
     place_tolerance_s: float = Field(gt=0, le=5)
     duration_tolerance_s: float = Field(gt=0, le=0.5)
+
+    @model_validator(mode="after")
+    def _both_kinds(self) -> Self:
+        for name in ("speaker_similarity", "speaker_line_similarity"):
+            if missing := sorted({"recorded", "spoken"} - getattr(self, name).keys()):
+                raise ValueError(f"{name}.{missing[0]}: is missing")
+        return self
 
     @model_validator(mode="after")
     def _other_locales_too(self) -> Self:

@@ -18,6 +18,7 @@ from clearspot.errors import ClearspotError, MachineFault, Refused
 from clearspot.gate.evidence import Certificate, Evidence, Expected, gather
 from clearspot.gate.rules import Finding, judge
 from clearspot.hashing import sha256_bytes, sha256_file
+from clearspot.identity import likeness_of
 from clearspot.ingredients import ingredients
 from clearspot.job import Job
 from clearspot.leave import Foresight, ask_leave, asked_of
@@ -35,8 +36,8 @@ from clearspot.stages.translate import Translation, still_approved
 from clearspot.timeline import Timeline
 
 OF_THE_SOUND = frozenset({
-    "disclosure-heard", "disclosure-clear", "disclosure-placed", "lines-heard", "loudness", "true-peak", "duration",
-    "watermark-detected",
+    "disclosure-heard", "disclosure-clear", "disclosure-placed", "lines-heard", "speaker-consented", "loudness",
+    "true-peak", "duration", "watermark-detected",
 })  # fmt: skip
 """Rules of the gate that say the same of the same sound, whoever asks and when."""
 
@@ -158,6 +159,8 @@ def gate_candidate(job: Job, made: Made, timed: TimedScript) -> tuple[Evidence, 
                 made.expected,
                 recogniser=job.studio.recogniser(),
                 watermarker=job.studio.watermarker(),
+                encoder=job.studio.speaker_encoder(),
+                likeness=likeness_of(job, made.grant),
                 trust=job.trust,
             )
         )

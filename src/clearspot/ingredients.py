@@ -39,6 +39,7 @@ WORDS: tuple[tuple[str, str, str], ...] = (
     (r"timing", "fit", "timing or length changed"),
     (r"bed", "mix", "the bed changed"),
     (r"watermark", "mix", "the watermark changed"),
+    (r"speaker encoder", "gate", "what compares voices changed"),
     (r"profile", "encode", "delivery profile {profile} changed"),
     (r"requirements", "sign", "what the markets of {locale} ask for changed"),
     (r"order", "sign", "markets, medium, purpose or provider changed"),
@@ -59,6 +60,10 @@ def recogniser_of(job: Job) -> Tool:
 
 def watermark_of(job: Job) -> Tool:
     return Tool(job.studio.watermarker().version, job.studio.watermark_sha256())
+
+
+def speaker_encoder_of(job: Job) -> Tool:
+    return Tool(job.studio.speaker_encoder().version, job.studio.speaker_sha256())
 
 
 def speech_of(job: Job, voice: Voice) -> Tool:
@@ -107,6 +112,7 @@ def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]
         "timing": [order.timing, order.duration_s],
         "bed": job.inputs.get("bed", ""),
         "watermark": watermark_of(job).parts,
+        "speaker encoder": speaker_encoder_of(job).parts,
         "ffmpeg": ffmpeg.version(),
         "requirements": asked.as_json(),
         "order": [

@@ -170,6 +170,11 @@ class Project:
         return self.root / ".clearspot" / "digests.sqlite"
 
     @property
+    def likenesses_dir(self) -> Path:
+        """How voices sound that are their own measure. Beside the private keys: whoever writes here decides too."""
+        return self.root / ".clearspot" / "likenesses"
+
+    @property
     def sweep_root(self) -> Path:
         return (self.root / Path(self.settings.sweep.root).expanduser()).resolve()
 

@@ -324,6 +324,10 @@ def _engines(job: Job, made: Made) -> dict[str, Mapping[str, Any]]:
             "engine": job.studio.recogniser().version,
             "weights": job.studio.recogniser_sha256(),
         },
+        "speaker": {
+            "engine": job.studio.speaker_encoder().version,
+            "weights": job.studio.speaker_sha256(),
+        },
         "watermark": {
             "engine": job.studio.watermarker().version,
             "weights": job.studio.watermark_sha256(),

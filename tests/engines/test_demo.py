@@ -14,6 +14,7 @@ from clearspot.config import load_limits, load_profile
 from clearspot.gate.evidence import Expected, gather
 from clearspot.gate.requirements import add_up
 from clearspot.gate.rules import judge
+from clearspot.gate.speaker import Likeness
 from clearspot.media.audio import for_listening
 from clearspot.media.loudness import decode_and_measure
 from clearspot.project import Project, Settings
@@ -23,7 +24,7 @@ from clearspot.stages.disclose import Candidate
 from clearspot.stages.translate import LocalLine, Translation
 from clearspot.timebase import samples, seconds
 from clearspot.timeline import Placed, Timeline
-from tests.conftest import DEMO, FakeWatermarker
+from tests.conftest import DEMO, FakeEncoder, FakeWatermarker
 from tests.engines.conftest import DemoRun, run_clearspot
 
 LOCALES = ("es-ES", "it-IT", "pt-BR")
@@ -78,8 +79,8 @@ def test_the_receipt_names_every_input_and_every_rule(demo_run: DemoRun) -> None
     assert set(receipt["inputs"]) == {"script", "spot", "recording", "bed", "translation", "voice", "limits", "profile"}
     assert {finding["rule"] for finding in receipt["findings"]} == {
         "consent-valid", "script-approved", "translation-approved", "disclosure-heard", "disclosure-clear",
-        "disclosure-placed", "lines-heard", "loudness", "true-peak", "duration", "watermark-detected",
-        "tags-present", "manifest-trusted", "certificate-lasts",
+        "disclosure-placed", "lines-heard", "speaker-consented", "loudness", "true-peak", "duration",
+        "watermark-detected", "tags-present", "manifest-trusted", "certificate-lasts",
     }  # fmt: skip
     assert receipt["consent"]["record"] == "house-2026-11"
     assert receipt["engines"]["speech"]["weights"]["model"].startswith("6e742170")
@@ -184,7 +185,13 @@ def _evidence(demo_run: DemoRun, listener: object, changes: dict[str, tuple[str,
     )
     candidate = Candidate(path, seconds(len(programme)), loudness, for_listening(programme))
     return gather(
-        candidate, expected, recogniser=listener, watermarker=FakeWatermarker(), trust=load_trust(project.trust_dirs)
+        candidate,
+        expected,
+        recogniser=listener,
+        watermarker=FakeWatermarker(),
+        encoder=FakeEncoder(),
+        likeness=Likeness("spoken", FakeEncoder().embed(programme)),
+        trust=load_trust(project.trust_dirs),
     )
 
 

@@ -27,6 +27,7 @@ from clearspot.gate.evidence import Certificate, Evidence, Expected, HeardClip
 from clearspot.gate.levels import ClipLevel
 from clearspot.gate.requirements import add_up
 from clearspot.gate.rules import RULES, Finding, judge
+from clearspot.gate.speaker import Speaker
 from clearspot.hashing import sha256_bytes
 from clearspot.media.loudness import Loudness
 from clearspot.project import Project, Settings, shipped
@@ -92,6 +93,7 @@ def passing() -> Evidence:
         duration_s=12.0,
         loudness=Loudness(-23.1, -4.0),
         clips=(opening, hook, offer),
+        speaker=Speaker("spoken", 0.91, 0.89, ("hook", 0.76)),
         watermark=0.7,
         watermark_from=0.5,
         tags=SAID.as_pairs(),
@@ -115,6 +117,10 @@ def expecting(**other: Any) -> Change:
 
 def having(**other: Any) -> Change:
     return lambda evidence: replace(evidence, **other)
+
+
+def speaking(**other: Any) -> Change:
+    return lambda evidence: replace(evidence, speaker=replace(evidence.speaker, **other))
 
 
 def hearing(which: int | None, **other: Any) -> Change:
@@ -258,6 +264,17 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "too late": (hearing(1, end_s=10.1), "its place is 6.0 to 9.0 s"),
         "two wrong": (both(hearing(0, heard=""), hearing(1, heard="")), "line 'hook': was not said; line 'offer'"),
     },
+    "speaker-consented": {
+        "another voice": (speaking(disclosure=0.79, lines=0.80), "the disclosure is another's voice; the speech of"),
+        "another in the disclosure": (speaking(disclosure=0.849), "the disclosure is another's voice"),
+        "another in the lines": (speaking(lines=0.849), "the speech of the lines is another's voice"),
+        "another in one line": (speaking(least=("offer", 0.699)), "line 'offer' is another's voice"),
+        "too little said": (speaking(lines=None, least=None), "too little of the speech of the lines to tell whose"),
+        "no disclosure": (speaking(disclosure=None), "there is too little of the disclosure to tell whose it is"),
+        "not a number": (speaking(disclosure=math.nan), "the disclosure is another's voice"),
+        "a line that is no number": (speaking(least=("offer", math.nan)), "line 'offer' is another's voice"),
+        "not the talent's": (speaking(kind="recorded", lines=0.719), "the speech of the lines is another's voice"),
+    },
     "loudness": {
         "too loud": (having(loudness=Loudness(-22.4, -4.0)), ""),
         "too soft": (having(loudness=Loudness(-23.6, -4.0)), ""),
@@ -348,6 +365,10 @@ MEASURES: dict[str, tuple[str, str]] = {
     "disclosure-clear": ("50 dB over what is under it, +0.0 dB softer than the lines", "at least 42 dB, at most 3 dB"),
     "disclosure-placed": ("once, 720 characters a minute", "first"),
     "lines-heard": ("worst error rate 0.00 (hook)", "at most 0.2, numbers exact"),
+    "speaker-consented": (
+        "disclosure 0.91, lines 0.89, least 0.76 (hook)",
+        "at least 0.85, each line 0.7, like the voice as spoken",
+    ),
     "loudness": ("-23.1 LUFS", "-23 ±0.5 LUFS"),
     "true-peak": ("-4.0 dBTP", "at most -1 dBTP"),
     "duration": ("12.000 s", "12.000 ±0.05 s"),

@@ -85,7 +85,7 @@ class Studio:
             BadInput: There is none, or its options are wrong.
             MachineFault: Its package cannot be imported.
         """
-        engine: SpeechEngine = self._once(  # type: ignore[assignment]
+        engine: SpeechEngine = self.once(  # type: ignore[assignment]
             f"speech {name}",
             lambda: make_engine("speech", name, "voice.yaml: engine", options=self.options.get(name, {})),
         )
@@ -100,7 +100,7 @@ class Studio:
         """
         name = self.recogniser_engine
         where, options = "configs/clearspot.yaml: recogniser_engine", self.options.get(name, {})
-        made: Recogniser = self._once(  # type: ignore[assignment]
+        made: Recogniser = self.once(  # type: ignore[assignment]
             "recogniser",
             lambda: make_engine("recognition", name, where, self._read_recogniser, self.workers, options=options),
         )
@@ -118,9 +118,7 @@ class Studio:
         """The one speaker encoder: it compares voices of recordings and deliverables alike."""
         from clearspot.engines.speaker import ResemblyzerEncoder
 
-        made: SpeakerEncoder = self._once(  # type: ignore[assignment]
-            "speaker encoder", lambda: ResemblyzerEncoder(self._read_speaker_encoder)
-        )
+        made: SpeakerEncoder = self.once("speaker encoder", lambda: ResemblyzerEncoder(self._read_speaker_encoder))
         return made
 
     def _read_speaker_encoder(self) -> dict[str, bytes]:
@@ -135,9 +133,7 @@ class Studio:
         """The one watermarker: it marks programmes and looks for the mark in deliverables."""
         from clearspot.engines.perth import PerthWatermarker
 
-        made: Watermarker = self._once(  # type: ignore[assignment]
-            "watermarker", lambda: PerthWatermarker(self._read_watermarker)
-        )
+        made: Watermarker = self.once("watermarker", lambda: PerthWatermarker(self._read_watermarker))
         return made
 
     def _read_watermarker(self) -> dict[str, bytes]:
@@ -157,14 +153,15 @@ class Studio:
         return None
 
     def _translator(self, name: str) -> Translator:
-        made: Translator = self._once(  # type: ignore[assignment]
+        made: Translator = self.once(  # type: ignore[assignment]
             f"translation {name}",
             lambda: make_engine("translation", name, "entry points", options=self.options.get(name, {})),
         )
         return made
 
-    def _once(self, what: str, make: Callable[[], object]) -> object:
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What was made under that name, made now if nobody did yet; others wait meanwhile."""
         with self._lock:
             if what not in self._made:
                 self._made[what] = make()
-            return self._made[what]
+            return self._made[what]  # type: ignore[return-value]

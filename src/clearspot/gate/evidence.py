@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
-from clearspot.engines.protocols import Recogniser, Watermarker
+from clearspot.engines.protocols import Recogniser, SpeakerEncoder, Watermarker
 from clearspot.errors import Refused
 from clearspot.gate.levels import ClipLevel, level_of
 from clearspot.gate.requirements import Requirements
+from clearspot.gate.speaker import Likeness, Speaker, compare
 from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
 from clearspot.media.loudness import Loudness
 from clearspot.provenance import manifest, tags
@@ -65,7 +66,8 @@ class Certificate:
 class Evidence:
     """What a deliverable turned out to be.
 
-    ``watermark`` is how surely it was found (0 to 1), ``watermark_from`` from where on it counts. ``consent`` is the
+    ``speaker`` is how like the voice its speech is. ``watermark`` is how surely it was found (0 to 1),
+    ``watermark_from`` from where on it counts. ``consent`` is the
     grant asked for anew, or why there is none now; ``script`` who approved it, or why it is not; ``certificate`` is the
     signer's.
     """
@@ -75,6 +77,7 @@ class Evidence:
     duration_s: float
     loudness: Loudness
     clips: tuple[HeardClip, ...]
+    speaker: Speaker
     watermark: float
     watermark_from: float
     tags: Mapping[str, str]
@@ -98,9 +101,11 @@ def gather(
     *,
     recogniser: Recogniser,
     watermarker: Watermarker,
+    encoder: SpeakerEncoder,
+    likeness: Likeness,
     trust: Trust,
 ) -> Evidence:
-    """Listen to a candidate, look for its watermark, read its tags and its manifest.
+    """Listen to a candidate: to what is said and to who says it; look for its watermark, read tags and manifest.
 
     The recogniser hears the decoded file and nothing else; it is never told what it should hear.
     """
@@ -124,6 +129,7 @@ def gather(
         duration_s=candidate.duration_s,
         loudness=candidate.loudness,
         clips=heard,
+        speaker=compare(candidate.listening, clips, encoder, likeness),
         watermark=watermarker.detect(candidate.listening, LISTEN_RATE_HZ),
         watermark_from=watermarker.detected_from,
         tags=tags.read(candidate.path),

@@ -132,6 +132,25 @@ def lines_heard(evidence: Evidence) -> Finding:
     return _finding("lines-heard", not problems, measured, required, "; ".join(problems))
 
 
+def speaker_consented(evidence: Evidence) -> Finding:
+    """The speech is the consented speaker's: that of the disclosure, that of the lines, and no line is another's."""
+    found, limits = evidence.speaker, evidence.expected.limits
+    least, least_of_line = limits.speaker_similarity[found.kind], limits.speaker_line_similarity[found.kind]
+    problems = [
+        f"the {name} is another's voice"
+        if like is not None
+        else f"there is too little of the {name} to tell whose it is"
+        for name, like in (("disclosure", found.disclosure), ("speech of the lines", found.lines))
+        if like is None or not like >= least
+    ]
+    if found.least and not found.least[1] >= least_of_line:
+        problems.append(f"line {found.least[0]!r} is another's voice")
+    measured = f"disclosure {_like(found.disclosure)}, lines {_like(found.lines)}"
+    measured += f", least {_like(found.least[1])} ({found.least[0]})" if found.least else ""
+    required = f"at least {least:g}, each line {least_of_line:g}, like the voice as {found.kind}"
+    return _finding("speaker-consented", not problems, measured, required, "; ".join(problems))
+
+
 def loudness(evidence: Evidence) -> Finding:
     """Integrated programme loudness within the profile's tolerance (ITU-R BS.1770)."""
     profile, got = evidence.expected.profile, evidence.loudness.integrated_lufs
@@ -198,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     disclosure_clear,
     disclosure_placed,
     lines_heard,
+    speaker_consented,
     loudness,
     true_peak,
     duration,
@@ -232,6 +252,10 @@ def _out_of_place(clip: HeardClip, tolerance_s: float) -> str:
 
 def _time(value: float | None) -> str:
     return "no time" if value is None else f"{value:.1f} s"
+
+
+def _like(similarity: float | None) -> str:
+    return "unknown" if similarity is None else f"{similarity:.2f}"
 
 
 def _finding(rule: str, passed: bool, measured: str, required: str, detail: str = "") -> Finding:

@@ -66,6 +66,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         "exactly; a few misheard letters elsewhere are allowed, because recognition is not perfect.",
         "Listen to the lines that are named. If they are said well, the wording may be hard to understand: reword it.",
     ),
+    "speaker-consented": Explanation(
+        "The voice is the one that was allowed",
+        "The speech in the finished file is compared with how the consented voice sounds: with the talent's own "
+        "recording where the consent names one, else with what the very voice model says. 1 is the same voice.",
+        "Listen to the line that is named. If it is the right voice, the music may be too loud under it; if it is not, "
+        "somebody changed what was spoken: empty the store and run the spot again.",
+    ),
     "loudness": Explanation(
         "As loud as the delivery profile asks",
         "The programme's loudness over its whole length, measured in the finished file by the method that "

@@ -1,0 +1,85 @@
+"""What a voice sounds like, for the gate to know it again: the talent's own recording, or the granted voice itself.
+
+What is spoken for this is spoken here, under a grant, and is never taken from the store: whoever could write there
+could bring another voice, and its likeness with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearspot.consent.grant import Grant
+from clearspot.consent.record import TalentEvidence
+from clearspot.consent.registry import load_voice
+from clearspot.errors import ClearspotError
+from clearspot.files import inside, write_atomically
+from clearspot.gate.speaker import Likeness
+from clearspot.hashing import sha256_json
+from clearspot.job import Job
+from clearspot.media.audio import LISTEN_RATE_HZ, decode, resample
+from clearspot.text.spoken import spoken_form
+from clearspot.yamlfile import read_text
+
+
+def likeness_of(job: Job, grant: Grant) -> Likeness:
+    """What the speech under a grant must sound like.
+
+    Raises:
+        Refused: The consent has no evidence that can be listened to.
+        BadInput: There is too little speech in it.
+        MachineFault: It cannot be read, or the voice cannot be loaded.
+    """
+    voice = load_voice(grant.voice, job.project.voice_folders())
+    evidence = voice.record.evidence
+    if isinstance(evidence, TalentEvidence):
+        reference = evidence.reference
+        path = inside(voice.folder, reference.file, where=f"{voice.consent_path}: evidence.reference.file")
+        return job.studio.once(f"likeness {reference.sha256}", lambda: _recorded(job, path))
+    return job.studio.once(f"likeness {_key(job, grant)}", lambda: _spoken(job, grant))
+
+
+def _recorded(job: Job, path: Path) -> Likeness:
+    """Of the recording that the consent's evidence names; its digest was checked with the consent."""
+    return Likeness("recorded", job.studio.speaker_encoder().embed(decode(path, rate_hz=LISTEN_RATE_HZ, channels=1)))
+
+
+def _spoken(job: Job, grant: Grant) -> Likeness:
+    """Of the disclosure's words, spoken once on this machine and then remembered in the project's private folder."""
+    kept = job.project.likenesses_dir / f"{_key(job, grant)}.json"
+    if (known := _read(kept)) is not None:
+        return Likeness("spoken", known)
+    text = spoken_form(job.disclosure_of(grant.locale), grant.locale)
+    speech = job.studio.speech(grant.engine).speak(grant, text, 1.0)
+    sound = resample(speech.samples, speech.rate_hz, LISTEN_RATE_HZ)
+    found = job.studio.speaker_encoder().embed(sound)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(kept, json.dumps([float(value) for value in found]).encode())
+    return Likeness("spoken", found)
+
+
+def _key(job: Job, grant: Grant) -> str:
+    """Everything that a spoken likeness depends on."""
+    return sha256_json(
+        {
+            "voice": grant.voice_sha256,
+            "weights": {role: file.sha256 for role, file in grant.weights.items()},
+            "engine": job.studio.speech(grant.engine).version,
+            "encoder": [job.studio.speaker_encoder().version, job.studio.speaker_sha256()],
+            "locale": grant.locale,
+            "text": job.disclosure_of(grant.locale),
+        }
+    )
+
+
+def _read(path: Path) -> NDArray[np.float32] | None:
+    """A likeness that was remembered; None where there is none that can be used."""
+    try:
+        found = np.asarray(json.loads(read_text(path)), dtype=np.float32)
+    except (ClearspotError, ValueError, TypeError):
+        return None
+    whole = found.shape == (256,) and bool(np.isfinite(found).all()) and abs(float(np.linalg.norm(found)) - 1) < 1e-3
+    return found if whole else None

@@ -1,0 +1,118 @@
+"""How a voice sounds, for the gate to know it again: from the consent's recording, or from the granted voice itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clearspot.engines.protocols import SpeakerEncoder
+from clearspot.errors import BadInput
+from clearspot.gate.speaker import Likeness, compare
+from clearspot.media.audio import LISTEN_RATE_HZ, Samples
+from clearspot.timebase import RATE_HZ
+from clearspot.timeline import Placed
+from tests.change_scenes import Call, change, make_small, run
+from tests.conftest import Scene
+
+
+class ByLevel:
+    """Two voices, told from each other by how loud they are; silence is nobody's."""
+
+    version = "by level"
+
+    def embed(self, samples: Samples) -> np.ndarray:
+        level = float(np.abs(samples).max(initial=0.0))
+        if level == 0.0:
+            raise BadInput("is silent.")
+        share = np.float32(level)
+        return np.array([share, np.sqrt(1 - share * share)], dtype=np.float32)
+
+
+NORA = Likeness("spoken", np.array([0.1, np.sqrt(0.99)], dtype=np.float32))
+ENCODER: SpeakerEncoder = ByLevel()  # type: ignore[assignment]
+
+
+def placed(line: str, start_s: int, length_s: int = 1) -> Placed:
+    return Placed(line, line, start_s * RATE_HZ, np.zeros(length_s * RATE_HZ, dtype=np.float32), 1.0)
+
+
+def listening(**levels: float) -> tuple[Samples, list[Placed]]:
+    """A second for each clip, at its level."""
+    sound = np.concatenate([np.full(LISTEN_RATE_HZ, level, dtype=np.float32) for level in levels.values()])
+    return sound, [placed(line, at) for at, line in enumerate(levels)]
+
+
+def test_each_part_is_held_against_the_voice() -> None:
+    found = compare(*listening(disclosure=0.1, hook=0.1, offer=0.9), ENCODER, NORA)
+    assert found.kind == "spoken"
+    assert found.disclosure == pytest.approx(1.0)
+    assert found.lines == pytest.approx(0.52, abs=0.01)
+    assert found.least == ("offer", pytest.approx(0.52, abs=0.01))
+
+
+def test_every_disclosure_counts() -> None:
+    sound, clips = listening(disclosure=0.1, hook=0.1, again=0.9)
+    clips[2] = placed("disclosure", 2)
+    found = compare(sound, clips, ENCODER, NORA)
+    assert found.disclosure == pytest.approx(0.52, abs=0.01)
+    assert found.least == ("hook", pytest.approx(1.0))
+
+
+def test_what_is_too_little_to_tell_is_nobodys() -> None:
+    found = compare(*listening(disclosure=0.1, hook=0.0, offer=0.1), ENCODER, NORA)
+    assert found.least == ("offer", pytest.approx(1.0))
+    found = compare(*listening(disclosure=0.0, hook=0.0), ENCODER, NORA)
+    assert (found.disclosure, found.lines, found.least) == (None, None, None)
+    sound, clips = listening(disclosure=0.1, hook=0.1)
+    assert compare(sound[: LISTEN_RATE_HZ // 2], clips, ENCODER, NORA).lines is None
+
+
+# --- where it comes from -----------------------------------------------------------------------------------------
+
+
+def remembered(scene: Scene) -> list[Path]:
+    return sorted(scene.project.likenesses_dir.glob("*.json"))
+
+
+def test_a_synthetic_voice_is_its_own_measure_and_is_asked_once(scene: Scene, clearspot: Call) -> None:
+    make_small(scene)
+    assert run(clearspot, scene)[0] == 0
+    asked = [(locale, text) for locale, text, _ in scene.studio.voice.asked]
+    assert len(remembered(scene)) == 2
+    for locale, words in (("es-ES", "voz"), ("it-IT", "voce")):
+        spoken = [text for spoken_in, text in asked if spoken_in == locale and words in text]
+        assert len(spoken) == 2, "the disclosure, and once more for its likeness"
+    scene.studio.voice.asked.clear()
+    change(scene.spot)
+    assert run(clearspot, scene)[0] == 0
+    assert len(scene.studio.voice.asked) == 1
+
+
+def test_what_was_remembered_is_used_only_while_it_is_whole(scene: Scene, clearspot: Call) -> None:
+    make_small(scene)
+    assert run(clearspot, scene)[0] == 0
+    kept = {path: path.read_bytes() for path in remembered(scene)}
+    for spoilt in (b"", b"[1, 2]", b"[]", b"{}", b"\xff", json.dumps([9.0] * 256).encode(), b"[NaN]"):
+        for path in kept:
+            path.write_bytes(spoilt)
+        scene.out = scene.out.with_name(f"{scene.out.name}-again")
+        assert run(clearspot, scene)[0] == 0
+        assert {path: path.read_bytes() for path in remembered(scene)} == kept
+
+
+def test_a_voice_that_is_another_is_refused(scene: Scene, clearspot: Call) -> None:
+    """The likeness is remembered; what is heard in the files is another voice."""
+    make_small(scene)
+    assert run(clearspot, scene)[0] == 0
+    other = np.zeros(256, dtype=np.float32)
+    other[0] = 1.0
+    scene.studio.encoder.embed = lambda samples: other  # type: ignore[method-assign]
+    scene.out = scene.out.with_name("again")
+    code, said = run(clearspot, scene)
+    assert code == 1
+    assert {one["verdict"] for one in said["deliverables"]} == {"refused"}
+    assert "speaker-consented: disclosure 0.06, lines 0.06" in said["deliverables"][0]["error"]["what"]
+    assert [path for path in scene.out.rglob("*.mp3")] == []
