@@ -7,7 +7,10 @@ for a run that was made less than five minutes before it began, automations see 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -20,7 +23,8 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.utilities.urls import url_for
 
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
+from clearspot.project import project_at
 
 SUBJECT = "Clearspot"
 AGAIN_S = (1.0, 5.0)
@@ -28,13 +32,12 @@ AGAIN_S = (1.0, 5.0)
 
 
 async def tell(_flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
-    """A hook: the block that the run's parameter ``notify`` names is told why the run failed, and where it is shown.
+    """A hook: who should know is told why a sweep failed, and where it is shown.
 
     Raises:
         MachineFault: Nobody could be told.
     """
-    name = run.parameters.get("notify")
-    if not name:
+    if not (name := whom(run.parameters)):
         return
     shown = without_password(url_for(run) or "")
     try:
@@ -47,6 +50,14 @@ async def tell(_flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
         )
         typer.echo(f"clearspot: warning: {fault}", err=True)
         raise fault from error
+
+
+def whom(parameters: Mapping[str, Any]) -> str:
+    """The block that the project names now, or, where that cannot be read, that it named when the run was made."""
+    if project := parameters.get("project"):
+        with contextlib.suppress(ClearspotError):
+            return project_at(Path(project)).settings.notify
+    return str(parameters.get("notify") or "")
 
 
 async def _deliver(block: NotificationBlock, body: str) -> None:

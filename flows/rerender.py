@@ -22,8 +22,8 @@ from clearspot.sweep import Result, find_spots, own_schedule, sweep
 def rerender(root: str, out: str, spots: list[str] | None = None, project: str = "", notify: str = "") -> State[str]:
     """Make again what changed below ``root``: in the spots named, or in all that have no schedule of their own.
 
-    ``notify`` names the notification block that is told when the sweep is not in order. It comes with the run, and not
-    out of the project's settings: that these cannot be read is one of the things that are told.
+    ``notify`` names the notification block that is told when the sweep is not in order, where ``project`` does not:
+    that its settings cannot be read is one of the things that are told.
     """
     place = project_at(Path(project)) if project else find_project(Path(root))
     try:

@@ -156,6 +156,23 @@ def test_a_sweep_that_could_not_begin_is_told_too(swept: Scene, tmp_path: Path) 
     assert "there is no such folder" in body
 
 
+SETTING, BEFORE = "custom-webhook/now", "custom-webhook/before"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"), [(f"notify: {SETTING}", SETTING), ("provider: X", ""), ("notify: [", BEFORE)]
+)
+def test_the_setting_of_now_counts_and_where_it_cannot_be_read_the_one_before(
+    settings: str, told: str, tmp_path: Path
+) -> None:
+    from clearspot_flows.notify import whom
+
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "clearspot.yaml").write_text(settings, encoding="utf-8")
+    assert whom({"project": str(tmp_path), "notify": BEFORE}) == told
+    assert whom({"project": "", "notify": BEFORE}) == BEFORE
+
+
 @pytest.mark.parametrize(("refused", "arrived"), [(2, 1), (3, 0)])
 def test_who_does_not_answer_is_asked_three_times(
     refused: int, arrived: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
