@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clearspot_flows.localize import run
+from clearspot_flows.notify import tell
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
@@ -17,9 +18,13 @@ from clearspot.project import Project, find_project, project_at
 from clearspot.sweep import Result, find_spots, own_schedule, sweep
 
 
-@flow(name="rerender", persist_result=False)
-def rerender(root: str, out: str, spots: list[str] | None = None, project: str = "") -> State[str]:
-    """Make again what changed below ``root``: in the spots named, or in all that have no schedule of their own."""
+@flow(name="rerender", persist_result=False, on_failure=[tell])
+def rerender(root: str, out: str, spots: list[str] | None = None, project: str = "", notify: str = "") -> State[str]:
+    """Make again what changed below ``root``: in the spots named, or in all that have no schedule of their own.
+
+    ``notify`` names the notification block that is told when the sweep is not in order, where ``project`` does not:
+    that its settings cannot be read is one of the things that are told.
+    """
     place = project_at(Path(project)) if project else find_project(Path(root))
     try:
         with sweep_lock(place, spots or ()):

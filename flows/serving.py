@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from clearspot_flows.notify import what_is_wrong
 from clearspot_flows.rerender import rerender
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
@@ -42,7 +43,8 @@ Say = Callable[[str], None]
 class Wanted:
     """A deployment as the files ask for it: when, where, and for which spots (none: all without their own schedule).
 
-    Its full name holds the project's digest: several projects may share a server, and each makes its own spots.
+    ``notify`` is the block that is told when they are not in order (empty: nobody is). The deployment's full name holds
+    the project's digest: several projects may share a server, and each makes its own spots.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Wanted:
     root: str
     out: str
     spots: tuple[str, ...] = ()
+    notify: str = ""
 
 
 def wanted_of(project: Project, known: Mapping[str, Wanted] | None = None) -> dict[str, Wanted]:
@@ -62,8 +65,8 @@ def wanted_of(project: Project, known: Mapping[str, Wanted] | None = None) -> di
     Raises:
         BadInput: There is no folder of spots.
     """
-    root, out = project.sweep_root, project.sweep_out
-    found = {SWEEP: Wanted(SWEEP, project.settings.schedule, str(root), str(out))}
+    root, out, notify = project.sweep_root, project.sweep_out, project.settings.notify
+    found = {SWEEP: Wanted(SWEEP, project.settings.schedule, str(root), str(out), notify=notify)}
     for folder in find_spots(root):
         place = folder.relative_to(root).as_posix()
         name = f"spot-{re.sub('[^A-Za-z0-9]+', '-', place).strip('-')}-{sha256_bytes(place.encode())[:6]}"
@@ -73,7 +76,7 @@ def wanted_of(project: Project, known: Mapping[str, Wanted] | None = None) -> di
             found |= {name: known[name]} if known and name in known else {}
             continue
         if schedule:
-            found[name] = Wanted(name, schedule, str(root), str(out), (str(folder),))
+            found[name] = Wanted(name, schedule, str(root), str(out), (str(folder),), notify)
     return found
 
 
@@ -132,12 +135,15 @@ async def _follow(
                     "out": one.out,
                     "spots": list(one.spots) or None,
                     "project": str(project.root),
+                    "notify": one.notify,
                 },
                 entrypoint_type=EntrypointType.MODULE_PATH,
             )
             ids[name] = await runner.aadd_deployment(deployment)
             known[name] = one
-            say(f"{name}: {one.schedule}")
+            say(f"{name}: {one.schedule}" + (f", tells {one.notify}" if one.notify else ""))
+            if wrong := await what_is_wrong(one.notify):
+                say(f"clearspot: warning: nobody will be told what is not in order: {wrong}")
     for name in known.keys() - wanted.keys():
         async with get_client() as client:
             with contextlib.suppress(ObjectNotFound):

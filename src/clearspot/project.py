@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from clearspot.errors import BadInput
 from clearspot.schedule import Schedule
-from clearspot.yamlfile import Strict, load_model
+from clearspot.yamlfile import UNSHOWN, Strict, load_model
 
 SETTINGS = Path("configs") / "clearspot.yaml"
 TRUE = {"1", "true", "yes", "on"}
@@ -55,7 +56,14 @@ class Signing(Strict):
 def _a_mapping(value: Any) -> Any:
     """Refused without a word of what it holds: options of a store may be secrets."""
     if not isinstance(value, dict):
-        raise PydanticCustomError("secret_mapping", "should hold fields (name: value)")
+        raise PydanticCustomError(UNSHOWN, "should hold fields (name: value)")
+    return value
+
+
+def _a_block(value: Any) -> Any:
+    """Refused without a word of what it holds: whoever writes the address here that belongs into a block."""
+    if not isinstance(value, str) or not re.fullmatch(r"([a-z0-9-]+/[a-z0-9-]+)?", value):
+        raise PydanticCustomError(UNSHOWN, "should name a block as Prefect does: kind/name, such as slack-webhook/ops")
     return value
 
 
@@ -77,7 +85,8 @@ class Settings(Strict):
     core).
     ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
     ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9 bytes). ``sweep``
-    says what a re-render looks at, ``schedule`` when.
+    says what a re-render looks at, ``schedule`` when; ``notify`` names the notification block of Prefect's that is told
+    what was not in order (empty: nobody is).
     """
 
     provider: str = "Clearspot user"
@@ -95,6 +104,7 @@ class Settings(Strict):
     store_limit_gb: float = Field(default=20, gt=0, le=100_000)
     sweep: Sweep = Sweep()
     schedule: Schedule = Schedule(interval_s=600)
+    notify: Annotated[str, BeforeValidator(_a_block)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t|>")
 """Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs, line ends, block
 scalars."""
 
+UNSHOWN = "unshown"
+"""The type of an error about a value that may be a secret."""
+
 KINDS = {
     "tuple_type": "should be a list",
     "list_type": "should be a list",
@@ -216,7 +219,7 @@ def _tell(item: Any, place: _Place) -> str:
     message = KINDS.get(item["type"]) or item["msg"].removeprefix("Value error, ")
     at_choice = place.words and place.choice == place.names and isinstance(item["input"], str)
     words = f", or {' or '.join(map(repr, place.words))}" if at_choice else ""
-    if item["type"] == "secret_mapping":
+    if item["type"] == UNSHOWN:
         return f"{field}: {message}"
     shown = repr(item["input"])
     return f"{field}: {message}{words} (it is {shown if len(shown) <= 60 else f'{shown[:57]}...'})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.server
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from clearspot.project import Project, Settings
 from clearspot.provenance.keys import load_trust
 from clearspot.spot import load_spot
 from tests.conftest import CHECKOUT, DEMO, edit
+from tests.listening import listening
 
 pytestmark = pytest.mark.real
 
@@ -124,65 +123,59 @@ def test_a_changed_line_is_on_its_way_within_an_interval(served: Served) -> None
     served.wait_for(lambda: sha256_file(media) == served.body()["file_sha256"], "the file is not the receipt's")
 
 
-def test_the_documented_notification_is_set_up_and_its_webhook_delivers(served: Served, tmp_path: Path) -> None:
-    """The how-to's Python as it stands, with the address of a listener of ours; a sweep that fails says which spot.
-
-    When Prefect's server fires its triggers is its own affair, and not always prompt: each part is looked at by itself.
-    """
+def test_who_should_know_is_told_once_for_each_sweep_that_is_not_in_order(served: Served, tmp_path: Path) -> None:
+    """The how-to's Python and YAML as they stand, with the address of a listener of ours."""
     page = (CHECKOUT / "docs" / "how-to.md").read_text(encoding="utf-8")
-    code = re.search(r"## Be told when something is not in order.*?```python\n(.*?)```", page, re.DOTALL)
-    assert code, "the how-to shows it"
-    environment = os.environ | {"PREFECT_API_URL": served.api, "PREFECT_HOME": str(tmp_path / "home")}
-    with listening() as (address, told):
-        run_python(code[1].replace("https://example.com/hook", address), environment)
-        (automation,) = ask(served, "automations/filter")
-        assert (automation["name"], automation["enabled"]) == ("A sweep that is not in order", True)
-        assert [action["type"] for action in automation["actions"]] == ["send-notification"]
-        load = "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook\n"
-        run_python(load + "Hook.load('clearspot').notify('not in order: broken', 'Clearspot')", environment)
-        assert "not in order: broken" in told[0]
+    shown = re.search(
+        r"## Be told when something is not in order.*?```python\n(.*?)```.*?```yaml\n(.*?)```", page, re.DOTALL
+    )
+    assert shown, "the how-to shows both"
     broken = served.root / "spots" / "broken"
-    broken.mkdir()
-    (broken / "spot.yaml").write_text("id: broken\n")
-    failed = {"flow_runs": {"state": {"type": {"any_": ["FAILED"]}}}, "limit": 5}
-    served.wait_for(lambda: ask(served, "flow_runs/filter", failed), "no sweep failed")
-    assert "broken" in ask(served, "flow_runs/filter", failed)[0]["state"]["message"]
-    shutil.rmtree(broken)
+    served.wait_for(lambda: "runs are shown on" in served.log.read_text(), "there is no server")
+    with listening() as (address, told):
+        run_python(shown[1].replace("https://example.com/hook", address), served, tmp_path)
+        with (served.root / "configs" / "clearspot.yaml").open("a") as settings:
+            settings.write(shown[2])
+        served.wait_for(lambda: "s, tells custom-webhook/" in served.log.read_text(), "the setting was not read")
+        before = in_order(served)
+        served.wait_for(lambda: in_order(served) > before, "no sweep was in order")
+        assert (told, runs_that(served, "FAILED")) == ([], [])
+        broken.mkdir()
+        (broken / "spot.yaml").write_text("id: broken\n")
+        served.wait_for(lambda: told, "nobody was told")
+        shutil.rmtree(broken)
+        before = in_order(served)
+        served.wait_for(lambda: in_order(served) > before, "no sweep was in order again")
+        failed = runs_that(served, "FAILED")
+        assert {run["state"]["message"] for run in failed} == {"not in order: broken"}
+        served.wait_for(lambda: len(told) >= len(failed), "a sweep was not told")
+        assert sorted(json.loads(one)["text"] for one in told) == sorted(
+            f"Clearspot: not in order: broken\n{page_of(served, run)}" for run in failed
+        ), "each once"
 
 
-def run_python(code: str, environment: dict[str, str]) -> None:
+def run_python(code: str, served: Served, home: Path) -> None:
+    """As a reader does beside ``clearspot serve``."""
+    environment = os.environ | {"PREFECT_API_URL": served.api, "PREFECT_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
 
 
-def ask(served: Served, path: str, body: dict | None = None) -> list[dict]:
-    """What the served Prefect knows."""
-    return httpx.post(f"{served.api}/{path}", json=body or {}, timeout=30).raise_for_status().json()
+def runs_that(served: Served, ended: str) -> list[dict]:
+    """Sweeps that ended so, as Prefect keeps them."""
+    asked = {"flows": {"name": {"any_": ["rerender"]}}, "flow_runs": {"state": {"type": {"any_": [ended]}}}}
+    return httpx.post(f"{served.api}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json()
 
 
-class listening:
-    """A listener on loopback: its address, and the bodies that were posted to it."""
+def in_order(served: Served) -> int:
+    """How many sweeps have looked at everything and found it in order."""
+    return sum(run["state"]["message"].endswith("made again") for run in runs_that(served, "COMPLETED"))
 
-    def __enter__(self) -> tuple[str, list[str]]:
-        told: list[str] = []
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                told.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self._server.server_port}/hook", told
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+def page_of(served: Served, run: dict) -> str:
+    return f"{served.api.removesuffix('/api')}/runs/flow-run/{run['id']}"
 
 
 def test_told_to_stop_it_stops_clean(served: Served) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from clearspot import job
+from clearspot.errors import MachineFault
 from tests.change_scenes import COCOA, TEA, Call, another_spot, change, everything, new_words, spot, swept_before
 from tests.conftest import Scene, edit
+from tests.listening import listening
 
 
 @pytest.fixture
@@ -106,3 +109,111 @@ def test_each_spot_is_a_flow_run_of_its_own(swept: Scene) -> None:
     (made,) = [run for run in runs if run.name == "lumen-tea" and run.parameters["out"] == str(swept.out)]
     assert made.parent_task_run_id is not None
     assert (made.state_name, made.state and made.state.message) == ("Completed", "1 in order")
+
+
+# --- who is told -------------------------------------------------------------------------------------------------
+
+
+def told_by(scene: Scene, address: str, root: Path | None = None) -> tuple[str, str]:
+    """One run of the flow that is to tell a webhook at an address; how it ended, and what it says."""
+    from clearspot_flows.rerender import rerender
+
+    save_webhook(address)
+    where = str(root or scene.project.sweep_root)
+    state = rerender(where, str(scene.out), notify="custom-webhook/ops", return_state=True)
+    return str(state.name), str(state.message)
+
+
+def save_webhook(address: str) -> None:
+    from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+    block = CustomWebhookNotificationBlock(name="ops", url=address, json_data={"text": "{{subject}}: {{body}}"})
+    block.save("ops", overwrite=True)
+
+
+def break_one(scene: Scene) -> None:
+    (another_spot(scene, "broken") / "spot.yaml").write_text("id: [", encoding="utf-8")
+
+
+def test_when_all_is_well_nobody_is_told(swept: Scene) -> None:
+    with listening() as (address, told):
+        assert told_by(swept, address)[0] == "Completed"
+    assert told == []
+
+
+def test_what_is_not_in_order_is_told_once_by_name(swept: Scene) -> None:
+    break_one(swept)
+    with listening() as (address, told):
+        assert told_by(swept, address)[0] == "Failed"
+    (body,) = told
+    assert json.loads(body)["text"].startswith("Clearspot: not in order: broken")
+
+
+def test_a_sweep_that_could_not_begin_is_told_too(swept: Scene, tmp_path: Path) -> None:
+    with listening() as (address, told):
+        assert told_by(swept, address, tmp_path / "nowhere")[0] == "Failed"
+    (body,) = told
+    assert "there is no such folder" in body
+
+
+SETTING, BEFORE = "custom-webhook/now", "custom-webhook/before"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"), [(f"notify: {SETTING}", SETTING), ("provider: X", ""), ("notify: [", BEFORE)]
+)
+def test_the_setting_of_now_counts_and_where_it_cannot_be_read_the_one_before(
+    settings: str, told: str, tmp_path: Path
+) -> None:
+    from clearspot_flows.notify import whom
+
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "clearspot.yaml").write_text(settings, encoding="utf-8")
+    assert whom({"project": str(tmp_path), "notify": BEFORE}) == told
+    assert whom({"project": "", "notify": BEFORE}) == BEFORE
+
+
+@pytest.mark.parametrize(("refused", "arrived"), [(2, 1), (3, 0)])
+def test_who_does_not_answer_is_asked_three_times(
+    refused: int, arrived: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import anyio
+    from clearspot_flows.notify import tell
+    from clearspot_flows.rerender import rerender
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.states import Failed
+
+    monkeypatch.setattr("clearspot_flows.notify.AGAIN_S", (0.0, 0.0))
+    run = FlowRun(flow_id=uuid4(), parameters={"notify": "custom-webhook/ops"})
+    problem = ""
+    with listening(refused) as (address, told):
+        save_webhook(address)
+        try:
+            anyio.run(tell, rerender, run, Failed(message="not in order: broken"))
+        except MachineFault as error:
+            problem = str(error)
+    assert len(told) == arrived
+    nobody = "notify: custom-webhook/ops: nobody was told (HTTPStatusError): not in order: broken."
+    assert problem.startswith(nobody if not arrived else "")
+    assert (nobody in capsys.readouterr().err) == (not arrived)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("custom-webhook/nobody", "Unable to find block document named nobody"),
+        ("telepathy/ops", "Unable to find block document named ops for block type telepathy"),
+        ("secret/ops", "notify: secret/ops: is no notification block."),
+        ("custom-webhook/ops", ""),
+        ("", ""),
+    ],
+)
+def test_a_block_that_cannot_tell_is_known_before(name: str, told: str) -> None:
+    import anyio
+    from clearspot_flows.notify import what_is_wrong
+    from prefect.blocks.system import Secret
+
+    save_webhook("http://127.0.0.1:9")
+    Secret(value="x").save("ops", overwrite=True)
+    assert told in (wrong := anyio.run(what_is_wrong, name))
+    assert bool(wrong) == bool(told)

@@ -463,6 +463,11 @@ CASES = {
     "an unknown setting": Case(
         settings("worker: 2\n"), 2, ("clearspot.yaml: worker: unknown field; known here: provider, recogniser,",)
     ),
+    "an address, which may be a secret, instead of a block": Case(
+        settings("notify: https://hooks.example/T0/secret\n"),
+        2,
+        ("clearspot.yaml: notify: should name a block as Prefect does: kind/name, such as slack-webhook/ops.",),
+    ),
     "fewer than no workers": Case(settings("workers: -1\n"), 2, ("clearspot.yaml: workers: ", "(it is -1)")),
     "a profile with an unknown codec": Case(
         a_config("profiles/broadcast-eu.yaml", "pcm_s24le", "pcm_s32be"), 2, ("codec: ", "(it is 'pcm_s32be')")

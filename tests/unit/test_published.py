@@ -19,7 +19,7 @@ from clearspot.hashing import sha256_file
 from clearspot.ingredients import changes
 from clearspot.locks import UnderWay, sweep_lock
 from clearspot.media.audio import Samples
-from clearspot.project import Project
+from clearspot.project import Project, Settings
 from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
 from tests.change_scenes import Call, change, everything, made_before, plan, run, serve, sine, states
 from tests.conftest import Scene, edit
@@ -216,6 +216,8 @@ def test_deployments_follow_the_files(project: Project) -> None:
     assert wanted_of(project, first) == first
     shutil.rmtree(project.sweep_root / "a-b")
     assert len(wanted_of(project, first)) == 3
+    telling = Project(project.root, Settings(notify="slack-webhook/ops"))
+    assert {one.notify for one in wanted_of(telling, first).values()} == {"slack-webhook/ops"}
 
 
 def test_a_changed_spot_is_made_by_the_next_sweep_alone(there: Scene, clearspot: Call) -> None:
