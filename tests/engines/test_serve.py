@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -34,14 +35,39 @@ PROFILE, LOCALE, WAIT_S = "podcast", "it-IT", 240.0
 SETTINGS = "provider: Lumen Coffee demo\nschedule: {interval_s: 5}\n"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Served:
     """A project that is looked after, and where its Prefect answers."""
 
     root: Path
-    process: subprocess.Popen[str]
-    api: str
+    port: int
     log: Path
+    process: subprocess.Popen[str] = field(init=False)
+
+    def start(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        with self.log.open("a") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "clearspot", "serve", "--port", str(self.port)],
+                env=environment | {"CLEARSPOT_PROJECT": str(self.root)},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                text=True,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """SIGKILL for it and for everything that it started: server, runs and what they started."""
+        for pid in (self.process.pid, *started_by(self.process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
 
     @property
     def spot(self) -> Path:
@@ -83,26 +109,12 @@ def served(keyed_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = root.parent / "serve.log"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "clearspot", "serve", "--port", str(port)],
-            env=environment | {"CLEARSPOT_PROJECT": str(root)},
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            text=True,
-            start_new_session=True,
-        )
-        made = Served(root, process, f"http://127.0.0.1:{port}/api", log)
-        try:
-            yield made
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+    made = Served(root, port, root.parent / "serve.log")
+    made.start()
+    try:
+        yield made
+    finally:
+        made.kill()
 
 
 def test_what_was_never_made_is_made(served: Served) -> None:
@@ -178,13 +190,36 @@ def page_of(served: Served, run: dict) -> str:
     return f"{served.api.removesuffix('/api')}/runs/flow-run/{run['id']}"
 
 
+def test_killed_in_the_middle_of_a_sweep_it_goes_on_when_it_is_started_again(served: Served) -> None:
+    """Everything at once, as when the machine dies: no lock and no run of before keeps the next one from its work."""
+    kept = clips_in(served)
+    edit(served.spot / "translations" / f"{LOCALE}.yaml", "con pazienza, a mano", "con amore, a mano")
+    approve_translation(load_spot(served.spot), LOCALE, "Ugo Reviewer", dt.datetime.now(dt.UTC), ["roast"])
+    served.wait_for(lambda: clips_in(served) == kept + 1, "the line was not spoken")
+    served.kill()
+    assert "amore" not in served.said()["roast"], "it was killed in the middle"
+    served.start()
+    served.wait_for(lambda: "amore" in served.said().get("roast", ""), "it did not go on")
+    assert clips_in(served) == kept + 1, "what was spoken before was not spoken again"
+
+
 def test_told_to_stop_it_stops_clean(served: Served) -> None:
     """Exit code 0, no process of its session left, nothing half-made."""
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(60) == 0, served.log.read_text()
     assert "stopping" in served.log.read_text()
-    assert not answers(int(served.api.split(":")[2].split("/")[0]))
+    assert not answers(served.port)
     assert [path for path in served.root.rglob("*.partial") if "prefect" not in path.parts] == []
+
+
+def started_by(pid: int) -> list[int]:
+    """Every process below one, however deep."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+            found += [int(stat.parent.name)] if int(parent) == pid else []
+    return [*found, *(each for child in found for each in started_by(child))]
 
 
 def clips_in(served: Served) -> int:
