@@ -31,7 +31,7 @@ from clearspot.gate.requirements import Requirements, requirements_of
 from clearspot.hashing import sha256_file, sha256_json
 from clearspot.progress import Tell
 from clearspot.project import Project
-from clearspot.provenance.keys import SigningKeys, Trust, load_trust, signing_keys_of
+from clearspot.provenance.keys import SigningKeys, Trust, load_trust, read_signing_keys, require_valid
 from clearspot.provenance.manifest import rehearse
 from clearspot.shelves import Bucket, Folder
 from clearspot.spot import Spot, chosen, load_spot
@@ -53,8 +53,8 @@ class Asked:
 class Desk:
     """What all spots of a project share, read once. ``now`` is when that was: the day that the rules are those of.
 
-    The keys that sign are opened where something is to be signed: what may not lie in ``OUT`` any more is found and
-    taken away without them.
+    ``all_keys`` may have a certificate that ended: what may not lie in ``OUT`` any more is found and taken away all the
+    same. Whoever signs takes ``keys``.
     """
 
     project: Project
@@ -63,6 +63,7 @@ class Desk:
     wordings: Mapping[str, DisclosureWording]
     limits: ListeningLimits
     trust: Trust
+    all_keys: SigningKeys
     authority: Authority
     store: Store
     now: dt.datetime
@@ -74,10 +75,10 @@ class Desk:
         """The keys that sign exports.
 
         Raises:
-            BadInput: They are not what they should be.
-            Refused: They may not be used: others can read them, or the certificate ended.
+            Refused: A certificate ended, or is not valid yet.
         """
-        return signing_keys_of(self.project, self.now)
+        require_valid(self.all_keys, self.now)
+        return self.all_keys
 
     def profile(self, profile_id: str) -> Profile:
         """A delivery profile, read once.
@@ -181,7 +182,7 @@ def open_desk(project: Project, studio: Studio) -> Desk:
 
     Raises:
         BadInput: Something in the project is not what it should be.
-        Refused: Others can read the key that signs the audit log.
+        Refused: Others can read the private keys.
     """
     now = dt.datetime.now(dt.UTC)
     return Desk(
@@ -191,6 +192,7 @@ def open_desk(project: Project, studio: Studio) -> Desk:
         wordings=load_wordings(project),
         limits=load_limits(project),
         trust=load_trust(project.trust_dirs),
+        all_keys=read_signing_keys(project),
         authority=writing_authority(project),
         store=open_store(project),
         now=now,

