@@ -71,8 +71,9 @@ class Settings(Strict):
 
     ``provider`` is who answers for the files, written into tags and manifest, and who must be a voice's licensee or
     act for one; ``recogniser`` is the model that listens, ``recogniser_engine`` what runs it; ``engines`` has the
-    options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
-    (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs manifests;
+    options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder);
+    ``audit_dir`` holds the audit log (empty: ``.clearspot/audit``; machines that share voices share one); ``signing``
+    says who signs manifests;
     ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a core).
     ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
     ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9 bytes). ``sweep``

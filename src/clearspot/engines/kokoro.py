@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import require_options, require_words
 from clearspot.engines.sessions import open_session
 from clearspot.errors import BadInput, MachineFault
 
@@ -70,6 +70,7 @@ class KokoroEngine:
             )
         if not MIN_RATE <= rate <= MAX_RATE:
             raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_words(text, "Kokoro")
         kokoro, style = self._load(grant)
         try:
             samples, rate_hz = kokoro.create(text, voice=style, speed=rate, lang=LANGUAGES[grant.locale])

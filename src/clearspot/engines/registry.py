@@ -96,3 +96,13 @@ def package_version(package: str, extra: str) -> str:
             where=package,
             remedy=f"pip install 'clearspot[{extra}]'",
         ) from error
+
+
+def require_words(text: str, engine: str) -> None:
+    """That there is something to say: an engine makes a noise of some kind even of dots and signs.
+
+    Raises:
+        BadInput: There is no letter and no figure in the text.
+    """
+    if not any(each.isalnum() for each in text):
+        raise BadInput(f"{engine} cannot speak this: there is no letter and no figure in it.", where=repr(text))

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions as every speech engine of ours wants them: from checked bytes, one thread, memory given back."""
+"""ONNX Runtime sessions as our speech engines want them: from checked bytes, one thread, memory given back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Piper's voices through sherpa-onnx (Apache-2.0, an extra): the phonemes come from the espeak-ng that Kokoro brings."""
+"""Piper's voices through sherpa-onnx (Apache-2.0, an extra), with phonemes from the espeak-ng that Kokoro brings."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clearspot.consent.grant import Grant
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import require_options, require_words
 from clearspot.errors import BadInput, MachineFault
 
 NOISE_LENGTH = 1 << 20
@@ -114,8 +114,7 @@ def require_speakable(grant: Grant, file: PiperFile, text: str, rate: float, eng
         )
     if not MIN_RATE <= rate <= MAX_RATE:
         raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
-    if not any(each.isalnum() for each in text):
-        raise BadInput(f"{engine} cannot speak this: there is no letter and no figure in it.", where=repr(text))
+    require_words(text, engine)
 
 
 def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None = None) -> bytes:
