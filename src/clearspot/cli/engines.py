@@ -22,8 +22,10 @@ def list_engines(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"engines": [dataclasses.asdict(one) for one in found]}))
         return
+    widest = max(len(one.package) for one in found)
     for one in found:
-        typer.echo(f"{one.kind:12} {one.name:16} {one.package:24} {one.version or f'not usable: {one.problem}'}")
+        state = one.version or f"not usable: {one.problem}"
+        typer.echo(f"{one.kind:12} {one.name:16} {one.package:{widest}}  {state}")
 
 
 @app.command("check")
