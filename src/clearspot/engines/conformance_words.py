@@ -16,8 +16,8 @@ from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.transcript import Transcript
 
 SILENCE_S = 3.0
-UNKNOWN = "vo-001"
-"""Volapük, which no engine of ours or anybody's speaks."""
+UNKNOWN = "vo-AQ"
+"""Volapük in Antarctica, which no engine of ours or anybody else's speaks."""
 
 PAIRS = 3
 """How many of the pairs that a translator knows are tried."""
