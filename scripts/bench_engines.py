@@ -62,8 +62,6 @@ DNSMOS_WINDOW = 144_160
 OVERALL = np.poly1d([-0.06766283, 1.11546468, 0.04602535])
 """From the model's raw overall score to the scale of 1 to 5, as DNSMOS's own code has it."""
 
-ROUNDS = 3
-
 
 def main() -> None:
     if len(sys.argv) > 1:
@@ -133,12 +131,11 @@ def speak_all(project: Project, voice_id: str, out: Path) -> dict[str, Any]:
                     measured["cold_s"] = _time_s(partial(engine.prepare, trial.grant))
                     measured["warm_s"] = _time_s(partial(trial.make().prepare, trial.grant))
                 for index, text in enumerate(trial.sentences):
-                    for _ in range(ROUNDS):
-                        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
-                        speech = engine.speak(trial.grant, text, 1.0)
-                        spent_s += time.perf_counter() - begun_s
-                        spent_cpu_s += time.process_time() - begun_cpu_s
-                        sound_s += len(speech.samples) / speech.rate_hz
+                    begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
+                    speech = engine.speak(trial.grant, text, 1.0)
+                    spent_s += time.perf_counter() - begun_s
+                    spent_cpu_s += time.process_time() - begun_cpu_s
+                    sound_s += len(speech.samples) / speech.rate_hz
                     clip = speak(engine, trial.grant, f"{locale}-{index}", text)
                     np.save(out / f"{locale}-{index}.npy", resample(clip.samples, RATE_HZ, LISTEN_RATE_HZ))
         except ClearspotError:  # not a locale of the engine's, or not of the consent
