@@ -142,7 +142,7 @@ def test_a_spot_spoken_by_joe_is_exported_and_understood(
     receipt = json.loads(path.with_name(f"{path.stem}.receipt.json").read_text(encoding="utf-8"))["receipt"]
     assert receipt["consent"]["record"] == "joe-2026-11"
     assert receipt["consent"]["basis"] == "public-dedication"
-    assert receipt["engines"]["speech"]["version"].startswith("piper-tts ")
+    assert receipt["engines"]["speech"]["engine"].startswith("piper-tts ")
 
 
 def test_the_same_spot_as_an_advertisement_is_refused(project: Project, spot_folder: Path, tmp_path: Path) -> None:
