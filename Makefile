@@ -12,7 +12,7 @@ help:
 	@echo "make test    set up and pass everything: format, lint, types, tests, the documentation's examples"
 	@echo "make test-extras   set up torch beside it, and hold what we run without torch to the originals"
 	@echo "make check   format, lint and types alone"
-	@echo "make bench   the pipeline against the bare engine loop"
+	@echo "make bench   the pipeline against the bare engine loop; the speech engines beside each other"
 	@echo "make measure what survives of the disclosures, how often the gate is wrong, what it costs (an hour and more)"
 	@echo "make clean   forget the environment and what was rendered"
 
@@ -49,6 +49,7 @@ test-extras: $(EXTRAS)/.ready
 bench: $(READY)
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.bench_changes
+	$(BIN)/python -m scripts.bench_engines
 
 # What docs/measurements.md says of disclosures and gate. Each goes on where one before it has a bar that does not hold.
 measure: $(READY)

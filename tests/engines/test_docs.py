@@ -129,7 +129,7 @@ def test_a_shown_line_must_be_printed() -> None:
     assert not_shown(example, "one, two\nthree four\n") == ["one  two", "three ... five"]
 
 
-@pytest.mark.parametrize(("page", "marked_only"), [("tutorial.md", False), ("how-to.md", True)])
+@pytest.mark.parametrize(("page", "marked_only"), [("tutorial.md", False), ("how-to.md", True), ("plug-ins.md", False)])
 def test_the_page_is_true(page: str, marked_only: bool, tmp_path: Path) -> None:
     wanted = examples(page, marked_only=marked_only)
     assert len(wanted) > 10

@@ -119,7 +119,15 @@ LOADERS = {"load", "loads", "load_model", "InferenceSession"}
 """These take a path or bytes; what they are given has to come from the grant."""
 
 OURS = {"clearspot", "numpy"} | set(sys.stdlib_module_names)
-ONE_WAY_IN = {"from_session"}
+ONE_WAY_IN = {"from_session", "from_dict", "make_node", "from_array"}
+"""Of other packages, what takes no path: something loaded already, or values."""
+
+PATHS = {
+    "model", "models", "model_path", "path", "paths", "file", "filename", "config_path", "checkpoint", "lexicon",
+    "checkpoint_path", "tokens", "voices", "voices_path", "data_dir", "dict_dir", "model_dir", "espeak_data_dir",
+    "repo_id",
+}  # fmt: skip
+"""Keywords under which other packages take paths, or names of models that they would look for."""
 
 
 def other_ways_in(source: str) -> list[str]:
@@ -159,6 +167,15 @@ def _calls(tree: ast.AST, function: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] not in OURS
         for alias in node.names
     }
+    modules = {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name.split(".")[0] not in OURS
+    }
+    own = _own_folders(function)
+    made = _made_by(function, modules)
     for node in _own(function):
         if not isinstance(node, ast.Call):
             continue
@@ -168,10 +185,71 @@ def _calls(tree: ast.AST, function: ast.AST) -> Iterator[tuple[int, str]]:
         if name == "read" and not _is_file(receiver, files):
             yield node.lineno, "reads what the grant does not give"
         loads = name in LOADERS | sessions or isinstance(node.func, ast.Call)
-        if (loads or (isinstance(node.func, ast.Name) and name in foreign)) and not _is_data(first, files, data):
+        called = (isinstance(node.func, ast.Name) and name in foreign) and not _by_keywords(node)
+        if (loads or called) and not _is_data(first, files, data):
             yield node.lineno, f"gives {name or 'a loader'} something else than bytes of the grant"
         if last_name(receiver) in foreign and name not in ONE_WAY_IN and not _is_data(first, files, data):
             yield node.lineno, f"lets {last_name(receiver)}.{name} look for itself"
+        if name in {"write_bytes", "write"} and not (_is_within(receiver, own) and _is_data(first, files, data)):
+            yield node.lineno, "writes something else than bytes of the grant into a folder of its own"
+        if _root(node.func) in modules and name not in ONE_WAY_IN:
+            positional = [] if loads else node.args[:1]
+            named = [keyword.value for keyword in node.keywords if keyword.arg is None or keyword.arg in PATHS]
+            for given in (*positional, *named):
+                nested = isinstance(given, ast.Call) and _root(given.func) in modules
+                if not (nested or _is_data(given, files, data) or _is_within(given, own) or last_name(given) in made):
+                    yield node.lineno, f"lets {_root(node.func)}.{name} look for itself"
+
+
+def _by_keywords(node: ast.Call) -> bool:
+    """Whether a call is given values by keywords alone, none of which is a path."""
+    return not node.args and bool(node.keywords) and all(k.arg and k.arg not in PATHS for k in node.keywords)
+
+
+def _root(node: ast.AST | None) -> str:
+    """The first name of a dotted name: ``piper`` of ``piper.PiperConfig.from_dict``; empty where it is none."""
+    if not isinstance(node, ast.Attribute):
+        return ""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _own_folders(function: ast.AST) -> set[str]:
+    """The names in a function of temporary folders that it made itself."""
+    found = {
+        last_name(item.optional_vars)
+        for node in _own(function)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call) and last_name(item.context_expr.func) == "TemporaryDirectory"
+    }
+    for node in sorted((n for n in _own(function) if isinstance(n, ast.Assign)), key=lambda n: n.lineno):
+        for target, value in _pairs(node):
+            found = found | {target} if _is_within(value, found) else found - {target}
+    return found - {""}
+
+
+def _is_within(node: ast.AST | None, own: set[str]) -> bool:
+    """Whether something is a folder of the function's own, or a path in one."""
+    match node:
+        case ast.Name(id=name):
+            return name in own
+        case ast.BinOp(left=left, op=ast.Div(), right=ast.Constant(value=str() as name)):
+            return _is_within(left, own) and name not in {"", ".."} and "/" not in name
+        case ast.Call(func=ast.Name(id="str" | "Path"), args=[inner], keywords=[]):
+            return _is_within(inner, own)
+    return False
+
+
+def _made_by(function: ast.AST, modules: set[str]) -> set[str]:
+    """The names in a function that hold what another package made; how it did is looked at where it is called."""
+    found: set[str] = set()
+    for node in sorted((n for n in _own(function) if isinstance(n, ast.Assign)), key=lambda n: n.lineno):
+        for target, value in _pairs(node):
+            ours = isinstance(value, ast.Call) and _root(value.func) in modules
+            found = found | {target} if ours else found - {target}
+    return found - {""}
 
 
 def _is_session(node: ast.ClassDef) -> bool:

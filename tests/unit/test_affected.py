@@ -144,7 +144,7 @@ def test_affected_forgets_nothing_that_was_moved_or_deleted(left: Left, clearspo
 
 def test_a_voice_that_nobody_ever_knew_is_a_mistake_and_not_none(left: Left, clearspot: Call) -> None:
     told = clearspot("voices", "affected", "hous")
-    assert told == (2, "", "clearspot: voices/: there is no voice 'hous'; there is: house.\n")
+    assert told == (2, "", "clearspot: voices/: there is no voice 'hous'; there is: house, joe.\n")
 
 
 def test_affected_does_not_say_none_where_the_log_is_gone_or_touched(left: Left, clearspot: Call) -> None:

@@ -405,7 +405,7 @@ CASES = {
     "a voice that does not exist": Case(
         an_edit("spot.yaml", "voice: house", "voice: mansion"),
         2,
-        ("voices/: there is no voice 'mansion'; there is: house.",),
+        ("voices/: there is no voice 'mansion'; there is: house, joe.",),
     ),
     "a voice without consent": Case(
         voice_without_consent,

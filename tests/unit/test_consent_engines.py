@@ -6,12 +6,13 @@ import ast
 import dataclasses
 import inspect
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
 
 from clearspot.consent.grant import Grant
+from clearspot.engines import sessions, vits
 from clearspot.engines.registry import engines_of, make_engine
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.project import Project
@@ -121,7 +122,7 @@ def test_an_engine_loads_the_bytes_that_were_checked(ana: Stage) -> None:
 
 
 def test_there_is_no_engine_but_the_registered() -> None:
-    with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: kokoro\."):
+    with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: kokoro, piper, sherpa\."):
         make_engine("speech", "os", "voice.yaml: engine", options={})
 
 
@@ -132,6 +133,11 @@ def test_there_is_no_engine_but_the_registered() -> None:
 def test_an_engine_opens_nothing_but_what_the_grant_gives(name: str) -> None:
     source = Path(inspect.getfile(engine_class(name))).read_text(encoding="utf-8")
     assert other_ways_in(source) == []
+
+
+@pytest.mark.parametrize("module", [sessions, vits])
+def test_what_engines_share_opens_nothing_else_either(module: ModuleType) -> None:
+    assert other_ways_in(inspect.getsource(module)) == []
 
 
 OTHER_WAYS: dict[str, tuple[str, str]] = {
@@ -184,6 +190,30 @@ OTHER_WAYS: dict[str, tuple[str, str]] = {
     "a pinned file of its own": ("PinnedFile(Path('m.onnx'), 'a' * 64).read()", "uses PinnedFile"),
     "a file from elsewhere": ("def f(self):\n    return self.file.read()", "reads what the grant does not give"),
     "another's grant": ("def f(other):\n    other.weights['model'].read()", "reads what the grant does not give"),
+    "a package's loader, by the package": (
+        "import piper\npiper.PiperVoice.load('m.onnx')",
+        "gives load something else",
+    ),
+    "a package's class, by the package": (
+        "import kokoro_onnx\nkokoro_onnx.Kokoro('m.onnx')",
+        "lets kokoro_onnx.Kokoro",
+    ),
+    "a path by its keyword": ("import sherpa_onnx\nsherpa_onnx.Vits(model='m.onnx')", "lets sherpa_onnx.Vits look"),
+    "a path by its keyword, imported": ("from x import Vits\nVits(model='m.onnx')", "gives Vits something else"),
+    "whatever, by keywords": ("import x\ndef f(given):\n    x.Vits(**given)", "lets x.Vits look for itself"),
+    "a folder that somebody else made": (
+        "import x\ndef f(name: str):\n    folder = Path(name)\n    x.Vits(model=str(folder / 'm.onnx'))",
+        "lets x.Vits look for itself",
+    ),
+    "a way out of its own folder": (
+        "import x\nwith TemporaryDirectory() as name:\n    x.Vits(model=str(Path(name) / '../m.onnx'))",
+        "lets x.Vits look for itself",
+    ),
+    "other bytes in its own folder": (
+        "def f(model):\n    with TemporaryDirectory() as name:\n        (Path(name) / 'm').write_bytes(model)",
+        "writes something else",
+    ),
+    "bytes of the grant somewhere else": ("def f(model: bytes):\n    Path('m').write_bytes(model)", "writes something"),
     "a name made up": ("getattr(os, 'op' + 'en')('m.onnx')", "uses getattr"),
     "a module made up": ("__import__('requests')", "uses __import__"),
 }
@@ -202,6 +232,12 @@ FINE = {
     "handed on as bytes": "def f(model: bytes):\n    make_session()(model, options)",
     "kept": "def f(grant):\n    data = grant.weights['model'].read()\n    np.load(io.BytesIO(data))",
     "from a session": "from kokoro_onnx import Kokoro\ndef f(session):\n    Kokoro.from_session(session, 'x')",
+    "by a folder of its own": (
+        "import x\ndef f(model: bytes):\n    with TemporaryDirectory() as name:\n        folder = Path(name)\n"
+        "        (folder / 'm').write_bytes(model)\n        x.Vits(model=str(folder / 'm'))"
+    ),
+    "values by keywords": "from x import Voice\nVoice(session=session, scale=0.5)",
+    "values of a package": "import x\ny = x.Config(scale=0.5)\nx.Voice(model=y)",
     "other calls": "grant.settings.get('mix'); text.strip(); np.asarray(samples)",
 }
 

@@ -303,7 +303,7 @@ def test_a_name_in_two_forms_of_unicode_is_one_name() -> None:
 def test_a_voice_that_does_not_exist(project: Project) -> None:
     from clearspot.consent.registry import load_voice
 
-    with pytest.raises(BadInput, match=r"^voices/: there is no voice 'mansion'; there is: house\.$"):
+    with pytest.raises(BadInput, match=r"^voices/: there is no voice 'mansion'; there is: house, joe\.$"):
         load_voice("mansion", project.voice_folders())
 
 

@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a reason of spaces": (("house", "--reason", " \t", "--yes"), 2, "--reason: should say why."),
     "a reason as long as a book": (("house", "--reason", "because " * 300, "--yes"), 2, "--reason: "),
     "a reason with half a character": (("house", "--reason", "\udcff", "--yes"), 2, "--reason: "),
-    "no such voice": (("hosue", *YES), 2, "voices/: there is no voice 'hosue'; there is: house."),
+    "no such voice": (("hosue", *YES), 2, "voices/: there is no voice 'hosue'; there is: house, joe."),
     "no such key": (("house", *YES, "--key", "nowhere.pem"), 2, "nowhere.pem: there is no such key."),
 }  # fmt: skip
 

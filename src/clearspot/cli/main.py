@@ -15,6 +15,7 @@ from clearspot.cli import (
     approve,
     audit,
     doctor,
+    engines,
     enroll,
     keys,
     models,
@@ -54,6 +55,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(approve.app, name="approve")
 app.add_typer(voices.app, name="voices")
 app.add_typer(models.app, name="models")
+app.add_typer(engines.app, name="engines")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import require_options, require_words
+from clearspot.engines.sessions import open_session
 from clearspot.errors import BadInput, MachineFault
 
 LANGUAGES = {
@@ -69,6 +70,7 @@ class KokoroEngine:
             )
         if not MIN_RATE <= rate <= MAX_RATE:
             raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_words(text, "Kokoro")
         kokoro, style = self._load(grant)
         try:
             samples, rate_hz = kokoro.create(text, voice=style, speed=rate, lang=LANGUAGES[grant.locale])
@@ -105,16 +107,12 @@ def _mix(grant: Grant) -> dict[str, float]:
 
 
 def _open(model: bytes) -> Any:
-    import onnxruntime
     from kokoro_onnx import Kokoro
 
     # Its phonemizer reports every word-count mismatch, which is nothing a user can act on.
     logging.getLogger("phonemizer").setLevel(logging.ERROR)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # two single-threaded workers are faster than one with two threads
-    options.inter_op_num_threads = 1
     try:
-        session = _returning_memory()(model, options, providers=["CPUExecutionProvider"])
+        session = open_session(model)
         with tempfile.TemporaryDirectory() as folder:
             # kokoro-onnx wants files to exist; it never reads this model path, and styles come with each call.
             stand_in = Path(folder) / "styles.npz"
@@ -123,19 +121,6 @@ def _open(model: bytes) -> Any:
             return Kokoro.from_session(session, str(stand_in))
     except Exception as error:
         raise MachineFault(f"Kokoro's model cannot be loaded: {error}.", where="kokoro") from error
-
-
-def _returning_memory() -> type[Any]:
-    """An ONNX session that gives its working memory back after each call: a long line needs some 400 MB."""
-    import onnxruntime
-
-    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
-        def run(self, names: Any, feed: Any, options: Any = None) -> Any:
-            options = options or onnxruntime.RunOptions()
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-            return super().run(names, feed, options)
-
-    return Session
 
 
 def _mean_style(styles: bytes, mix: dict[str, float], voice: str) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
 
 from clearspot.errors import BadInput, MachineFault
@@ -63,8 +63,14 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
     return make(*arguments, options)
 
 
-def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: str) -> None:
+def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: str, *, where: str = "") -> None:
     """That an engine was given no options but those that it knows.
+
+    Args:
+        options: What it was given.
+        known: What it knows.
+        engine: Its name.
+        where: What gave them; the project's settings unless named.
 
     Raises:
         BadInput: There is another.
@@ -72,5 +78,31 @@ def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: 
     if unknown := sorted(options.keys() - set(known)):
         raise BadInput(
             f"{engine} has no option {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.",
-            where=f"configs/clearspot.yaml: engines.{engine}",
+            where=where or f"configs/clearspot.yaml: engines.{engine}",
         )
+
+
+def package_version(package: str, extra: str) -> str:
+    """Name and version of a package that comes with one of our extras.
+
+    Raises:
+        MachineFault: It is not installed.
+    """
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError as error:
+        raise MachineFault(
+            f"engine {extra!r} needs {package}, which is not installed.",
+            where=package,
+            remedy=f"pip install 'clearspot[{extra}]'",
+        ) from error
+
+
+def require_words(text: str, engine: str) -> None:
+    """That there is something to say: an engine makes a noise of some kind even of dots and signs.
+
+    Raises:
+        BadInput: There is no letter and no figure in the text.
+    """
+    if not any(each.isalnum() for each in text):
+        raise BadInput(f"{engine} cannot speak this: there is no letter and no figure in it.", where=repr(text))

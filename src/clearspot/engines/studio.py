@@ -102,11 +102,12 @@ class Studio:
         where, options = "configs/clearspot.yaml: recogniser_engine", self.options.get(name, {})
         made: Recogniser = self.once(  # type: ignore[assignment]
             "recogniser",
-            lambda: make_engine("recognition", name, where, self._read_recogniser, self.workers, options=options),
+            lambda: make_engine("recognition", name, where, self.read_recogniser, self.workers, options=options),
         )
         return made
 
-    def _read_recogniser(self) -> dict[str, bytes]:
+    def read_recogniser(self) -> dict[str, bytes]:
+        """The checked bytes of the listening model, by file name; fetched if need be."""
         files = self.weights.resolve(self.recogniser_model, commercial=True)
         return {name: file.read() for name, file in files.items()}
 

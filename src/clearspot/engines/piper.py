@@ -1,0 +1,85 @@
+"""Piper's voices through piper-tts, which is under GPL-3 and therefore an extra: ``pip install 'clearspot[piper]'``."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from clearspot.consent.grant import Grant, require_grant
+from clearspot.engines.protocols import Speech
+from clearspot.engines.registry import package_version, require_options
+from clearspot.engines.sessions import open_session
+from clearspot.engines.vits import (
+    PiperFile,
+    read_piper_file,
+    require_roles,
+    require_speakable,
+    seed_of,
+    with_fixed_noise,
+)
+from clearspot.errors import BadInput, MachineFault
+
+
+class PiperEngine:
+    """Speaks a Piper voice in its one language. Weights are loaded once a process, digest and seed."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """Nothing is loaded until the first grant. It has no options.
+
+        Raises:
+            BadInput: There are some.
+        """
+        require_options(options, (), "piper")
+        self._loaded: dict[tuple[str, str, int], tuple[Any, PiperFile]] = {}
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def version(self) -> str:
+        return package_version("piper-tts", "piper")
+
+    def prepare(self, grant: Grant) -> None:
+        """See ``SpeechEngine.prepare``."""
+        require_grant(grant)
+        self._load(grant)
+
+    def speak(self, grant: Grant, text: str, rate: float) -> Speech:
+        """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
+        require_grant(grant)
+        voice, file = self._load(grant)
+        require_speakable(grant, file, text, rate, "Piper")
+        import piper
+
+        asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
+        spoken = text.replace("[[", "[ [")  # two brackets would be phonemes to it, and nobody approved those
+        sentences = [sentence.audio_float_array for sentence in voice.synthesize(spoken, asked)]
+        if not sentences:
+            raise BadInput("Piper cannot speak this: no phonemes came of it.", where=repr(text))
+        return Speech(np.concatenate(sentences).astype(np.float32, copy=False), file.rate_hz)
+
+    def _load(self, grant: Grant) -> tuple[Any, PiperFile]:
+        require_roles(grant, "Piper")
+        model, config = grant.weights["model"], grant.weights["config"]
+        seed = seed_of(grant, "piper")
+        key = (model.sha256, config.sha256, seed)
+        with self._lock:
+            if key not in self._loaded:
+                self._loaded[key] = _open(model.read(), config.read(), seed)
+            return self._loaded[key]
+
+
+def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:
+    package_version("piper-tts", "piper")
+    import piper
+
+    file = read_piper_file(config)
+    try:
+        session = open_session(with_fixed_noise(model, seed))
+        return piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(dict(file.whole))), file
+    except MachineFault:
+        raise
+    except Exception as error:
+        raise MachineFault(f"Piper's model cannot be loaded: {error}.", where="piper") from error

@@ -1,0 +1,185 @@
+"""Piper's voices are VITS models with noise inside: here it becomes the same noise each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clearspot.consent.grant import Grant
+from clearspot.engines.registry import require_options, require_words
+from clearspot.errors import BadInput, MachineFault
+
+NOISE_LENGTH = 1 << 20
+"""Numbers in the table of noise (4 MB): a minute of one sentence before it begins again."""
+
+NOISY = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+"""ONNX operators that draw numbers; Piper's export has two, both of the second kind."""
+
+MIN_RATE, MAX_RATE = 0.5, 2.0
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PiperFile:
+    """What a Piper voice's JSON file says, as far as we need it.
+
+    ``locale`` is what it speaks, ``espeak_voice`` what gives the phonemes, ``symbols`` the number of each phoneme,
+    ``rate_hz`` the rate of its sound, ``whole`` all of the file.
+    """
+
+    locale: str
+    espeak_voice: str
+    symbols: Mapping[str, int]
+    rate_hz: int
+    noise_scale: float
+    noise_w: float
+    length_scale: float
+    whole: Mapping[str, Any]
+
+
+def read_piper_file(config: bytes) -> PiperFile:
+    """Read a Piper voice's JSON file.
+
+    Raises:
+        MachineFault: It is not what Piper writes, or is of a voice with several speakers or without espeak's phonemes.
+    """
+    try:
+        whole = json.loads(config)
+        inference = whole.get("inference", {})
+        read = PiperFile(
+            locale=whole["language"]["code"].replace("_", "-"),
+            espeak_voice=whole["espeak"]["voice"],
+            symbols={symbol: int(numbers[0]) for symbol, numbers in whole["phoneme_id_map"].items()},
+            rate_hz=int(whole["audio"]["sample_rate"]),
+            noise_scale=float(inference.get("noise_scale", 0.667)),
+            noise_w=float(inference.get("noise_w", 0.8)),
+            length_scale=float(inference.get("length_scale", 1.0)),
+            whole=whole,
+        )
+        kind, speakers = whole.get("phoneme_type", "espeak"), int(whole["num_speakers"])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise MachineFault(
+            f"a Piper voice's JSON file cannot be read: {type(error).__name__}: {error}.", where="weights.config"
+        ) from error
+    if kind != "espeak" or speakers > 1:
+        raise MachineFault(
+            f"only Piper voices of one speaker with espeak's phonemes are spoken (this one: {speakers}, {kind}).",
+            where="weights.config",
+        )
+    return read
+
+
+def seed_of(grant: Grant, engine: str) -> int:
+    """The seed of the noise, as ``voice.yaml`` says; 0 where it says none.
+
+    Raises:
+        BadInput: It is no whole number from 0 to 2**32 - 1, or there are other settings.
+    """
+    where = f"voice {grant.voice!r}: settings"
+    require_options(grant.settings, ("seed",), engine, where=where)
+    seed = grant.settings.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise BadInput(f"should be a whole number from 0 to {MAX_SEED}.", where=f"{where}.seed")
+    return seed
+
+
+def require_roles(grant: Grant, engine: str) -> None:
+    """That a grant gives what a Piper voice is made of.
+
+    Raises:
+        BadInput: It gives something else.
+    """
+    if grant.weights.keys() != {"model", "config"}:
+        raise BadInput(
+            f"{engine} asks for the roles model and config, each one file; there is: {', '.join(grant.weights)}.",
+            where=f"voice {grant.voice!r}: weights",
+        )
+
+
+def require_speakable(grant: Grant, file: PiperFile, text: str, rate: float, engine: str) -> None:
+    """That a voice speaks a locale at a rate, and that there is something to say.
+
+    Raises:
+        BadInput: It does not, or there is not.
+    """
+    if grant.locale != file.locale:
+        raise BadInput(
+            f"{engine} does not speak {grant.locale} with this voice; it speaks {file.locale}.",
+            where=f"voice {grant.voice!r}",
+        )
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+    require_words(text, engine)
+
+
+def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None = None) -> bytes:
+    """A VITS model whose noise comes from a table instead of a generator: the same text is the same sound.
+
+    ONNX Runtime's seeds do not do that: they seed a session, and the second call draws on. So each operator that draws
+    is replaced by a look into one table of normal noise, which is made from the seed and goes with the model.
+
+    Args:
+        model: An ONNX file's bytes.
+        seed: From 0 to 2**32 - 1.
+        metadata: To be written into the model, as sherpa-onnx wants it.
+
+    Raises:
+        MachineFault: The model draws numbers that are not normal noise of another's shape.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph_model = onnx.load_from_string(model)
+    graph = graph_model.graph
+    # The stream of RandomState is frozen by NumPy's policy, those of newer generators are not.
+    noise = np.random.RandomState(seed).standard_normal(NOISE_LENGTH).astype(np.float32)
+    constants = {"table": noise, "zero": np.int64(0), "one": np.int64(1), "size": np.int64(NOISE_LENGTH)}
+    nodes: list[Any] = []
+    drawn = 0
+    for node in graph.node:
+        if node.op_type not in NOISY:
+            nodes.append(node)
+            continue
+        _require_normal(node)
+        constants[f"from_{drawn}"] = np.int64(drawn * NOISE_LENGTH // 3)  # two looks are not at the same place
+        nodes += _looking_up(node, drawn)
+        drawn += 1
+    graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), f"clearspot_{name}") for name, value in constants.items()
+    )
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for name, value in (metadata or {}).items():
+        graph_model.metadata_props.add(key=name, value=value)
+    return bytes(graph_model.SerializeToString())
+
+
+def _require_normal(node: Any) -> None:
+    given = {attribute.name: attribute.f for attribute in node.attribute}
+    if node.op_type != "RandomNormalLike" or given.get("mean", 0.0) != 0.0 or given.get("scale", 1.0) != 1.0:
+        raise MachineFault(
+            f"the model draws numbers by {node.op_type} ({node.name}), which cannot be made the same each time.",
+            where="weights.model",
+        )
+
+
+def _looking_up(node: Any, drawn: int) -> list[Any]:
+    """The operators that give as many numbers of the table as a noisy one would, in its shape."""
+    from onnx import helper
+
+    (like,), (gives,), name = node.input, node.output, f"clearspot_noise_{drawn}"
+    steps = [
+        ("Shape", [like], "shape"),
+        ("Size", [like], "count"),
+        ("Range", ["clearspot_zero", f"{name}_count", "clearspot_one"], "places"),
+        ("Add", [f"{name}_places", f"clearspot_from_{drawn}"], "shifted"),
+        ("Mod", [f"{name}_shifted", "clearspot_size"], "within"),
+        ("Gather", ["clearspot_table", f"{name}_within"], "flat"),
+    ]
+    made = [helper.make_node(kind, inputs, [f"{name}_{step}"]) for kind, inputs, step in steps]
+    return [*made, helper.make_node("Reshape", [f"{name}_flat", f"{name}_shape"], [gives])]
