@@ -274,7 +274,7 @@ def xtts() -> Made:
     config.from_dict(
         {
             "model_args": {
-                "gpt_layers": 2, "gpt_n_model_channels": 32, "gpt_n_heads": 2, "gpt_max_audio_tokens": 24,
+                "gpt_layers": 2, "gpt_n_model_channels": 32, "gpt_n_heads": 2, "gpt_max_audio_tokens": 14,
                 "gpt_max_text_tokens": 120, "gpt_max_prompt_tokens": 70, "gpt_num_audio_tokens": 34,
                 "gpt_start_audio_token": 32, "gpt_stop_audio_token": 33, "gpt_use_perceiver_resampler": True,
                 "decoder_input_dim": 32, "d_vector_dim": 512,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
-from clearspot.engines.coqui_config import Kind, Plan, read_plan
+from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
 from clearspot.engines.coqui_tensors import read_checkpoint, read_table
 from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import require_options
@@ -225,7 +225,7 @@ def _open(grant: Grant, wishes: _Wishes, device: str) -> Acoustic | Xtts:
 
     where = f"voice {grant.voice!r}: weights"
     plan = _plan(grant, "model", where)
-    files = {role: grant.weights[role].read() for roles in plan.files.values() for role in roles}
+    files = {role: grant.weights[role].read() for field in TABLES for role in plan.files.get(field, ())}
     tensors = _tensors(grant, _checkpoint(grant, "model", plan, wishes.checkpoint, where), where)
     if plan.family == "xtts":
         vocabulary = plan.files.get("tokenizer_file", ("model/vocab.json",))[0]

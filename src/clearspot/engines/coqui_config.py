@@ -29,11 +29,11 @@ FAMILIES: dict[Kind, tuple[str, ...]] = {
     "encoder": ("lstm", "resnet"),
 }
 
+TABLES = ("speakers_file", "speaker_file", "language_ids_file", "d_vector_file")
+"""Files of names: of speakers, of languages, of speakers' vectors."""
+
 FILE_FIELDS = (
-    "speakers_file",
-    "speaker_file",
-    "language_ids_file",
-    "d_vector_file",
+    *TABLES,
     "speaker_encoder_model_path",
     "speaker_encoder_config_path",
     "tokenizer_file",

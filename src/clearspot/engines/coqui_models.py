@@ -22,6 +22,9 @@ from clearspot.media.audio import Samples
 Tensors = Mapping[str, Any]
 """Tensors by name."""
 
+REFERENCE = "files.reference"
+"""What errors call the recording that a voice is copied from."""
+
 XTTS_REFERENCE_RATE_HZ = 22_050
 MIN_REFERENCE_S = 0.33
 """XTTS hears nothing in a shorter recording."""
@@ -48,7 +51,7 @@ class Hearing:
         """The speaker's vector, shape (1, size)."""
         import torch
 
-        samples = self.audio.load_wav(io.BytesIO(recording), sr=self.audio.sample_rate)
+        samples = _recording(recording, self.audio.sample_rate)
         given = samples if self.network.use_torch_spec else self.audio.melspectrogram(samples)
         heard = torch.as_tensor(np.asarray(given, dtype=np.float32), device=self.device)
         return self.network.compute_embedding(heard[None])
@@ -145,12 +148,13 @@ class Xtts:
         import torch
 
         network, settings, rate_hz = self.network, self.network.config, XTTS_REFERENCE_RATE_HZ
-        heard = [_recording(each, rate_hz)[:, : rate_hz * settings.max_ref_len] for each in recordings]
+        sounds = [_recording(each, rate_hz)[: rate_hz * settings.max_ref_len] for each in recordings]
+        heard = [torch.from_numpy(each.copy())[None] for each in sounds]
         if settings.sound_norm_refs:
             heard = [each / each.abs().max().clamp_min(1e-9) * 0.75 for each in heard]
         whole = torch.cat(heard, dim=-1)
         if min(each.shape[-1] for each in heard) < rate_hz * MIN_REFERENCE_S:
-            raise BadInput(f"is shorter than {MIN_REFERENCE_S:g} s.", where="the voice's reference recording")
+            raise BadInput(f"is shorter than {MIN_REFERENCE_S:g} s.", where=REFERENCE)
         vectors = [network.get_speaker_embedding(each.to(network.device), rate_hz) for each in heard]
         latents = network.get_gpt_cond_latents(
             whole.to(network.device), rate_hz, length=settings.gpt_cond_len, chunk_length=settings.gpt_cond_chunk_len
@@ -190,15 +194,23 @@ def _samples(made: Any) -> Samples:
     return torch.as_tensor(made).detach().to("cpu", torch.float32).reshape(-1).numpy()
 
 
-def _recording(data: bytes, rate_hz: int) -> Any:
-    """A recording as mono, shape (1, samples)."""
+def _recording(data: bytes, rate_hz: int) -> Samples:
+    """A recording as mono samples.
+
+    Raises:
+        BadInput: It is none, or nothing is in it.
+    """
     import soundfile
-    import torch
 
     from clearspot.media.audio import resample
 
-    samples, from_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    return torch.from_numpy(np.clip(resample(samples.mean(axis=1), from_hz, rate_hz), -1, 1).copy())[None]
+    try:
+        samples, from_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except Exception as error:
+        raise BadInput(f"cannot be decoded: {error}.", where=f"{REFERENCE}: WAV, FLAC, Ogg or MP3") from error
+    if not samples.any() or not np.isfinite(samples).all():
+        raise BadInput("is silent, or is not made of finite numbers.", where=REFERENCE)
+    return np.asarray(np.clip(resample(samples.mean(axis=1), from_hz, rate_hz), -1, 1), dtype=np.float32)
 
 
 def load_acoustic(plan: Plan, files: Mapping[str, bytes], tensors: Tensors, device: str, where: str) -> Acoustic:
