@@ -128,8 +128,6 @@ WHOLE_MODULES = OURS | {"onnxruntime", "soundfile", "torch"}
 ONE_WAY_IN = {"from_session"}
 PATHLESS = "Pathless"
 """Our type of a config that names no file: ``test_consent_engines.py`` proves that one place makes it."""
-INERT = {"safe_globals"}
-"""What may be said to torch of classes in a checkpoint: by their names, each with what stands for it."""
 
 
 def other_ways_in(source: str) -> list[str]:
@@ -181,7 +179,7 @@ def _calls(tree: ast.AST, function: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, "reads what the grant does not give"
         if last_name(receiver) == "torch" and name == "load" and not _is_tensors_alone(node):
             yield node.lineno, "lets torch make objects from bytes"
-        if name in {"add_safe_globals", "safe_globals"} and not _stands_in(node, name):
+        if name in {"add_safe_globals", "safe_globals"} and not _stands_in(node, name, _given_back(function)):
             yield node.lineno, "lets a checkpoint name classes"
         loads = name in LOADERS | sessions or isinstance(node.func, ast.Call)
         if (loads or (isinstance(node.func, ast.Name) and name in foreign)) and not _is_data(first, files, data):
@@ -262,9 +260,22 @@ def _is_tensors_alone(node: ast.Call) -> bool:
     return isinstance(only, ast.Constant) and only.value is True and "pickle_module" not in told and None not in told
 
 
-def _stands_in(node: ast.Call, name: str) -> bool:
-    """Whether a checkpoint's classes are all replaced: pairs of something of ours and a name, for a while."""
+def _given_back(function: ast.AST) -> set[str]:
+    """Names in a function that hold, once and for all, what torch let checkpoints name before."""
+    assigned = [node for node in _own(function) if isinstance(node, ast.Assign)]
+    found = {
+        last_name(node.targets[0])
+        for node in assigned
+        if isinstance(node.value, ast.Call) and last_name(node.value.func) == "get_safe_globals"
+    }
+    return {name for name in found if sum(name in map(last_name, node.targets) for node in assigned) == 1}
+
+
+def _stands_in(node: ast.Call, name: str, given_back: set[str]) -> bool:
+    """Whether a checkpoint's classes are all replaced for a while, or torch has back what it had before."""
     match node.args:
         case [ast.ListComp(elt=ast.Tuple(elts=[ast.Name(id=ours), ast.Name()]))]:
-            return name in INERT and ours == "_Ignored"
+            return name == "safe_globals" and ours == "_Ignored"
+        case [ast.Name(id=before)]:
+            return name == "add_safe_globals" and before in given_back
     return False

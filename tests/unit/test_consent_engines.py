@@ -242,6 +242,10 @@ OTHER_WAYS: dict[str, tuple[str, str]] = {
     "torch's hub": ("torch.hub.load('owner/name')", "uses hub"),
     "a class in a checkpoint": ("torch.serialization.add_safe_globals([Config])", "lets a checkpoint name classes"),
     "a class for a while": ("torch.serialization.safe_globals([Config])", "lets a checkpoint name classes"),
+    "classes that were never there": (
+        "def f():\n    before = get_safe_globals()\n    before = [Config]\n    add_safe_globals(before)",
+        "lets a checkpoint name classes",
+    ),
     "Coqui's own loader": ("import TTS.api\nTTS.api.TTS(model_path='m.pth')", "imports TTS.api as a whole"),
     "Coqui's own loader, by its name": ("from TTS.api import TTS\nTTS('m.pth')", "gives TTS something else"),
     "a network of another's config": (
@@ -281,6 +285,7 @@ FINE = {
     "from a session": "from kokoro_onnx import Kokoro\ndef f(session):\n    Kokoro.from_session(session, 'x')",
     "tensors alone": "import torch\ndef f(data: bytes):\n    torch.load(io.BytesIO(data), weights_only=True)",
     "classes that something of ours stands for": "torch.serialization.safe_globals([(_Ignored, n) for n in NAMES])",
+    "classes that torch has back": "def f():\n    before = get_safe_globals()\n    add_safe_globals(before)",
     "a network of a config without paths": (
         "from TTS.tts.models.vits import Vits\ndef f(config: Pathless):\n    Vits(configured(VitsConfig, config))"
     ),

@@ -231,7 +231,8 @@ def _open(grant: Grant, wishes: _Wishes, device: str) -> Acoustic | Xtts:
         vocabulary = plan.files.get("tokenizer_file", ("model/vocab.json",))[0]
         _require(grant, vocabulary, where)
         studio = "model/speakers_xtts.pth"
-        named = read_table(grant.weights[studio].read(), studio, where) if studio in grant.weights else {}
+        at = f"{where}.{studio}"
+        named = read_table(grant.weights[studio].read(), studio, at) if studio in grant.weights else {}
         return models.load_xtts(plan, grant.weights[vocabulary].read(), tensors, named, device)
     model = models.load_acoustic(plan, files, tensors, device, where)
     if "vocoder/config.json" in grant.weights:

@@ -207,7 +207,9 @@ def _recording(data: bytes, rate_hz: int) -> Samples:
     try:
         samples, from_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except Exception as error:
-        raise BadInput(f"cannot be decoded: {error}.", where=f"{REFERENCE}: WAV, FLAC, Ogg or MP3") from error
+        raise BadInput(
+            "is no sound that can be decoded.", where=REFERENCE, remedy="Make it a WAV, FLAC, Ogg or MP3 file."
+        ) from error
     if not samples.any() or not np.isfinite(samples).all():
         raise BadInput("is silent, or is not made of finite numbers.", where=REFERENCE)
     return np.asarray(np.clip(resample(samples.mean(axis=1), from_hz, rate_hz), -1, 1), dtype=np.float32)

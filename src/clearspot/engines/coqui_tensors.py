@@ -34,6 +34,9 @@ def read_checkpoint(data: bytes, where: str) -> Any:
     """
     import torch
 
+    # What else may be in a checkpoint is one list for a whole process, and libraries add to it.
+    others = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
     try:
         # Each stands for a class by its name, so that no class that is named in the file is imported or made.
         with torch.serialization.safe_globals([(_Ignored, name) for name in LEGACY_CONFIGS]):
@@ -46,6 +49,8 @@ def read_checkpoint(data: bytes, where: str) -> Any:
             where=where,
             remedy="Save its tensors anew with torch.save, from a program that you trust.",
         ) from error
+    finally:
+        torch.serialization.add_safe_globals(others)
 
 
 def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
