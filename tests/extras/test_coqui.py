@@ -122,7 +122,7 @@ def test_where_there_is_nothing_to_say(engine: CoquiEngine, project: Project, ti
 def test_letters_that_the_model_does_not_know_are_not_left_out(
     engine: CoquiEngine, project: Project, tiny: Tiny
 ) -> None:
-    with pytest.raises(BadInput, match="'Łódź.': this model has no sound for łź"):
+    with pytest.raises(BadInput, match=r"'Łódź.': this model has no sound for łź"):
         engine.speak(grant_of(project, tiny("vits")), "Łódź.", 1.0)
 
 
@@ -186,7 +186,7 @@ def test_recordings_where_none_is_asked_for(
 
 def test_a_cloning_model_without_a_recording(engine: CoquiEngine, project: Project, tiny: Tiny) -> None:
     made = tiny("xtts").but({"reference": None, "model/speakers_xtts.pth": None})
-    with pytest.raises(BadInput, match="files.reference: the model speaks like a recording, and the voice has none"):
+    with pytest.raises(BadInput, match=r"files.reference: the model speaks like a recording, and the voice has none"):
         engine.prepare(grant_of(project, made))
 
 
@@ -263,7 +263,7 @@ def test_a_model_that_does_not_say_what_it_speaks_is_not_taken_for_english(
     engine: CoquiEngine, project: Project, tiny: Tiny
 ) -> None:
     made = tiny("vits").config({"languages": []})
-    with pytest.raises(BadInput, match="it speaks what settings.languages says"):
+    with pytest.raises(BadInput, match=r"it speaks what settings.languages says"):
         engine.speak(grant_of(project, made, "en-US", "silent"), "Hola.", 1.0)
     said = grant_of(project, made.but(languages={"es-ES": "es"}), "es-ES", "said")
     assert len(engine.speak(said, "Hola.", 1.0).samples)

@@ -50,7 +50,7 @@ def test_a_program_in_a_checkpoint_is_not_run(
     project: Project, tiny: Tiny, tmp_path: Path, kind: str, role: str
 ) -> None:
     made = tiny(kind).but({role: saved({"model": {"w": torch.ones(1)}, "extra": Program(tmp_path / "was run")})})
-    with pytest.raises(Refused, match="is not a checkpoint of tensors alone.*it is not opened") as refused:
+    with pytest.raises(Refused, match=r"is not a checkpoint of tensors alone.*it is not opened") as refused:
         CoquiEngine({}).prepare(grant_of(project, made))
     assert role in refused.value.where
     assert not (tmp_path / "was run").exists()

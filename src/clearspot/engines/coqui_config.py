@@ -109,12 +109,13 @@ def read_plan(data: bytes, kind: Kind, folder: str, granted: Collection[str], wh
     config = {name: value for name, value in config.items() if name != "datasets"}
     # Of a training set nothing is used but which phonemizer its language has.
     if config.get("phonemizer") == "multi_phonemizer" and isinstance(datasets, list):
-        config["datasets"] = [{name: each.get(name, "") for name in ("language", "phonemizer")} for each in datasets]
+        sets = [each for each in datasets if isinstance(each, Mapping)]
+        config["datasets"] = [{name: each.get(name, "") for name in ("language", "phonemizer")} for each in sets]
     files: dict[str, tuple[str, ...]] = {}
     cleaned = _cleaned(config, 0, where)
     for field, value in _file_fields(cleaned):
-        if names := [value] if isinstance(value, str) else list(value or []):
-            files[field] = tuple(_role(name, field, folder, granted, where) for name in names)
+        names = value if isinstance(value, list) else [value]
+        files[field] = tuple(_role(name, field, folder, granted, where) for name in names)
     _forget_files(cleaned)
     if family == "vits":
         cleaned["model_args"] = {**cleaned.get("model_args", {}), "init_discriminator": False}  # for training alone
@@ -156,7 +157,7 @@ def _require_known_code(config: Mapping[str, Any], where: str) -> None:
     """Names in a config that Coqui imports or looks up."""
     characters = config.get("characters")
     named = characters.get("characters_class") if isinstance(characters, Mapping) else None
-    if named and named not in CHARACTER_SETS:
+    if named and str(named) not in CHARACTER_SETS:
         _refuse(f"names the code {str(named)[:80]!r}, which is none of Coqui's character sets", where, "characters")
     cleaner = config.get("text_cleaner")
     if cleaner is not None and not re.fullmatch(r"[a-z_]+_cleaners", str(cleaner)):
@@ -174,7 +175,7 @@ def _languages(config: Mapping[str, Any]) -> tuple[str, ...]:
         named = sorted(language for language in found if language)
     if not named and config.get("phoneme_language"):
         named = [config["phoneme_language"]]
-    return tuple(str(language) for language in named)
+    return tuple(str(language) for language in (named if isinstance(named, list) else [named]))
 
 
 def _cleaned(value: Any, depth: int, where: str) -> Any:
