@@ -191,7 +191,7 @@ def _on(network: Any, place: int | None) -> Any:
 def _samples(made: Any) -> Samples:
     import torch
 
-    return torch.as_tensor(made).detach().to("cpu", torch.float32).reshape(-1).numpy()
+    return np.asarray(torch.as_tensor(made).detach().cpu().reshape(-1).numpy(), dtype=np.float32)
 
 
 def _recording(data: bytes, rate_hz: int) -> Samples:
