@@ -10,7 +10,7 @@ EXTRAS := .venv-extras
 help:
 	@echo "make demo    set up and render the demo spot in three languages"
 	@echo "make test    set up and pass everything: format, lint, types, tests, the documentation's examples"
-	@echo "make test-extras   set up torch beside it, and hold what we run without torch to the originals"
+	@echo "make test-extras   set up torch beside it, test the Coqui engine, hold what we run without torch to the originals"
 	@echo "make check   format, lint and types alone"
 	@echo "make bench   the pipeline against the bare engine loop; the speech engines beside each other"
 	@echo "make measure what survives of the disclosures, how often the gate is wrong, what it costs (an hour and more)"
@@ -36,11 +36,11 @@ check: $(READY)
 test: check
 	$(BIN)/python -m pytest
 
-$(EXTRAS)/.ready: pyproject.toml constraints.txt
-	@echo "Setting up $(EXTRAS) (once; torch is large)"
+$(EXTRAS)/.ready: pyproject.toml constraints.txt constraints-extras.txt
+	@echo "Setting up $(EXTRAS) (once; torch is large: some 7.5 GB)"
 	@$(PYTHON) -m venv $(EXTRAS)
 	@$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[dev,watermark-reference]'
+	  --constraint constraints-extras.txt --editable '.[dev,coqui,watermark-reference]'
 	@touch $@
 
 test-extras: $(EXTRAS)/.ready

@@ -114,11 +114,19 @@ OPENERS = {
     "from_pretrained", "from_file", "hf_hub_download", "snapshot_download", "urlopen", "urlretrieve", "download",
     "PinnedFile", "Weights", "load_weights", "resolve", "fetch", "pinned", "pinned_roles", "find_project",
     "import_module", "__import__", "eval", "exec", "getattr", "attrgetter", "vars", "globals", "environ",
+    # Coqui's and torch's own, which take paths, follow those in a config, or fetch
+    "load_checkpoint", "load_fairseq_checkpoint", "load_fsspec", "load_config", "load_ids_from_file", "hub",
+    "load_embeddings_from_file", "init_encoder", "init_from_config", "clone_voice", "load_voice_file", "setup_model",
+    "get_conditioning_latents", "compute_embedding_from_clip", "register_config", "import_class", "find_module", "jit",
 }  # fmt: skip
-LOADERS = {"load", "loads", "load_model", "InferenceSession"}
+LOADERS = {"load", "loads", "load_model", "load_wav", "InferenceSession"}
 """These take a path or bytes; what they are given has to come from the grant."""
 
 OURS = {"clearspot", "numpy"} | set(sys.stdlib_module_names)
+KNOWN = OURS | {"onnxruntime", "soundfile", "torch"}
+"""Modules whose few ways to load are all among ``LOADERS`` and ``OPENERS``. Of others each call is looked at."""
+PATHLESS = "Pathless"
+"""Our type of a config that names no file: ``test_consent_engines.py`` proves that one place makes it."""
 ONE_WAY_IN = {"from_session", "from_dict", "make_node", "from_array"}
 """Of other packages, what takes no path: something loaded already, or values."""
 
@@ -172,7 +180,7 @@ def _calls(tree: ast.AST, function: ast.AST) -> Iterator[tuple[int, str]]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
-        if alias.name.split(".")[0] not in OURS
+        if alias.name.split(".")[0] not in KNOWN
     }
     own = _own_folders(function)
     made = _made_by(function, modules)
@@ -182,8 +190,12 @@ def _calls(tree: ast.AST, function: ast.AST) -> Iterator[tuple[int, str]]:
         name = last_name(node.func)
         receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
         first = node.args[0] if node.args else None
-        if name == "read" and not _is_file(receiver, files):
+        if name == "read" and not _is_file(receiver, files) and not _is_data(first, files, data):
             yield node.lineno, "reads what the grant does not give"
+        if last_name(receiver) == "torch" and name == "load" and not _is_tensors_alone(node):
+            yield node.lineno, "lets torch make objects from bytes"
+        if name in {"add_safe_globals", "safe_globals"} and not _stands_in(node, name, _given_back(function)):
+            yield node.lineno, "lets a checkpoint name classes"
         loads = name in LOADERS | sessions or isinstance(node.func, ast.Call)
         called = (isinstance(node.func, ast.Name) and name in foreign) and not _by_keywords(node)
         if (loads or called) and not _is_data(first, files, data):
@@ -269,7 +281,7 @@ def _own(function: ast.AST) -> Iterator[ast.AST]:
 def _granted(function: ast.AST) -> tuple[set[str], set[str]]:
     """The names in a function that hold files of the grant, and those that hold their bytes."""
     arguments = getattr(getattr(function, "args", None), "args", [])
-    data = {argument.arg for argument in arguments if last_name(argument.annotation) == "bytes"}
+    data = {argument.arg for argument in arguments if last_name(argument.annotation) in {"bytes", PATHLESS}}
     files: set[str] = set()
     for node in sorted((n for n in _own(function) if isinstance(n, ast.Assign)), key=lambda n: n.lineno):
         for target, value in _pairs(node):
@@ -302,7 +314,7 @@ def _is_file(node: ast.AST | None, files: set[str]) -> bool:
 
 
 def _is_data(node: ast.AST | None, files: set[str], data: set[str]) -> bool:
-    """Whether something is bytes of the grant."""
+    """Whether something is bytes of the grant, or a config without paths."""
     match node:
         case ast.Name(id=name):
             return name in data
@@ -310,4 +322,36 @@ def _is_data(node: ast.AST | None, files: set[str], data: set[str]) -> bool:
             return _is_file(receiver, files)
         case ast.Call(func=func, args=[inner]) if last_name(func) == "BytesIO":
             return _is_data(inner, files, data)
+        case ast.Call(func=ast.Name(id="configured"), args=[ast.Name(), inner]):
+            return _is_data(inner, files, data)
+        case ast.Attribute(value=ast.Call() as made, attr="audio"):
+            return _is_data(made, files, data)
+    return False
+
+
+def _is_tensors_alone(node: ast.Call) -> bool:
+    """Whether torch is told to run nothing that a checkpoint asks for."""
+    told = {keyword.arg: keyword.value for keyword in node.keywords}
+    only = told.get("weights_only")
+    return isinstance(only, ast.Constant) and only.value is True and "pickle_module" not in told and None not in told
+
+
+def _given_back(function: ast.AST) -> set[str]:
+    """Names in a function that hold, once and for all, what torch let checkpoints name before."""
+    assigned = [node for node in _own(function) if isinstance(node, ast.Assign)]
+    found = {
+        last_name(node.targets[0])
+        for node in assigned
+        if isinstance(node.value, ast.Call) and last_name(node.value.func) == "get_safe_globals"
+    }
+    return {name for name in found if sum(name in map(last_name, node.targets) for node in assigned) == 1}
+
+
+def _stands_in(node: ast.Call, name: str, given_back: set[str]) -> bool:
+    """Whether a checkpoint's classes are all replaced for a while, or torch has back what it had before."""
+    match node.args:
+        case [ast.ListComp(elt=ast.Tuple(elts=[ast.Name(id=ours), ast.Name()]))]:
+            return name == "safe_globals" and ours == "_Ignored"
+        case [ast.Name(id=before)]:
+            return name == "add_safe_globals" and before in given_back
     return False

@@ -122,17 +122,53 @@ def test_an_engine_loads_the_bytes_that_were_checked(ana: Stage) -> None:
 
 
 def test_there_is_no_engine_but_the_registered() -> None:
-    with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: kokoro, piper, sherpa\."):
+    with pytest.raises(BadInput, match=r"there is no speech engine 'os'; there is: coqui, kokoro, piper, sherpa\."):
         make_engine("speech", "os", "voice.yaml: engine", options={})
 
 
 # --- the proof: bytes come from the grant alone ------------------------------------------------------------------
 
 
+COMMON = {"protocols", "registry"}
+"""Modules of the engines' room that every engine uses, and that load nothing for it."""
+
+
+def sources_of(path: Path) -> dict[str, str]:
+    """An engine's module and those of its room that it is made of, by name, wherever they are imported."""
+    found, waiting = {}, [path]
+    while waiting:
+        each = waiting.pop()
+        found[each.stem] = source = each.read_text(encoding="utf-8")
+        named = {
+            name
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("clearspot.engines")
+            for name in ((node.module or "").split(".")[2:] or [alias.name for alias in node.names])
+        }
+        waiting += [each.with_name(f"{name}.py") for name in sorted(named - COMMON - found.keys())]
+    return found
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_an_engine_opens_nothing_but_what_the_grant_gives(name: str) -> None:
-    source = Path(inspect.getfile(engine_class(name))).read_text(encoding="utf-8")
-    assert other_ways_in(source) == []
+    sources = sources_of(Path(inspect.getfile(engine_class(name))))
+    assert {module: problems for module, source in sources.items() if (problems := other_ways_in(source))} == {}
+
+
+def test_the_proof_reads_all_of_an_engine() -> None:
+    parts = {"coqui", "coqui_config", "coqui_models", "coqui_tensors"}
+    assert sources_of(Path(inspect.getfile(engine_class("coqui")))).keys() == parts
+    assert sources_of(Path(inspect.getfile(engine_class("kokoro")))).keys() == {"kokoro", "sessions"}
+
+
+def test_one_module_says_that_a_config_names_no_paths() -> None:
+    """What ``Pathless`` stands for in the proof: only the module that looks for paths makes one, twice."""
+    makers = {
+        path.stem: count
+        for path in sorted((CHECKOUT / "src").rglob("*.py"))
+        if (count := path.read_text(encoding="utf-8").count("Pathless("))
+    }
+    assert makers == {"coqui_config": 2}
 
 
 @pytest.mark.parametrize("module", [sessions, vits])
@@ -214,6 +250,51 @@ OTHER_WAYS: dict[str, tuple[str, str]] = {
         "writes something else",
     ),
     "bytes of the grant somewhere else": ("def f(model: bytes):\n    Path('m').write_bytes(model)", "writes something"),
+    "a pickle": ("import torch\ndef f(data: bytes):\n    torch.load(io.BytesIO(data))", "lets torch make objects"),
+    "a pickle, said so": (
+        "import torch\ndef f(data: bytes):\n    torch.load(io.BytesIO(data), weights_only=False)",
+        "lets torch make objects",
+    ),
+    "a pickle, maybe": (
+        "import torch\ndef f(data: bytes, sure: bool):\n    torch.load(io.BytesIO(data), weights_only=sure)",
+        "lets torch make objects",
+    ),
+    "a pickle, by options": (
+        "import torch\ndef f(data: bytes, **more: bool):\n    torch.load(io.BytesIO(data), weights_only=True, **more)",
+        "lets torch make objects",
+    ),
+    "tensors of a path": ("import torch\ntorch.load('m.pth', weights_only=True)", "gives load something else"),
+    "tensors of a path by its name": (
+        "import torch\ndef f(path: str):\n    torch.load(path, weights_only=True)",
+        "gives load something else",
+    ),
+    "a program of torch": ("torch.jit.load('m.pt')", "uses jit"),
+    "torch's hub": ("torch.hub.load('owner/name')", "uses hub"),
+    "a class in a checkpoint": ("torch.serialization.add_safe_globals([Config])", "lets a checkpoint name classes"),
+    "a class for a while": ("torch.serialization.safe_globals([Config])", "lets a checkpoint name classes"),
+    "classes that were never there": (
+        "def f():\n    before = get_safe_globals()\n    before = [Config]\n    add_safe_globals(before)",
+        "lets a checkpoint name classes",
+    ),
+    "Coqui's own loader": ("import TTS.api\nTTS.api.TTS(model_path='m.pth')", "lets TTS.TTS look for itself"),
+    "Coqui's own loader, by its name": ("from TTS.api import TTS\nTTS('m.pth')", "gives TTS something else"),
+    "a network of another's config": (
+        "from TTS.tts.models.vits import Vits\ndef f(config: dict):\n    Vits(config)",
+        "gives Vits something else",
+    ),
+    "a network of a config read elsewhere": (
+        "from TTS.tts.models.vits import Vits\nVits(configured(VitsConfig, read_config('c.json')))",
+        "gives Vits something else",
+    ),
+    "a checkpoint by Coqui's loader": ("network.load_checkpoint(config, 'm.pth')", "uses load_checkpoint"),
+    "a config by Coqui's loader": ("from TTS.config import load_config\nload_config('c.json')", "uses load_config"),
+    "a speaker encoder by Coqui's loader": ("manager.init_encoder('m.pth', 'c.json')", "uses init_encoder"),
+    "a recording of a path": ("audio.load_wav('reference.wav')", "gives load_wav something else"),
+    "a recording, read": ("import soundfile\nsoundfile.read('reference.wav')", "reads what the grant does not give"),
+    "a vocabulary of a path": (
+        "from tokenizers import Tokenizer\nTokenizer.from_str(text)",
+        "lets Tokenizer.from_str look for itself",
+    ),
     "a name made up": ("getattr(os, 'op' + 'en')('m.onnx')", "uses getattr"),
     "a module made up": ("__import__('requests')", "uses __import__"),
 }
@@ -238,6 +319,14 @@ FINE = {
     ),
     "values by keywords": "from x import Voice\nVoice(session=session, scale=0.5)",
     "values of a package": "import x\ny = x.Config(scale=0.5)\nx.Voice(model=y)",
+    "tensors alone": "import torch\ndef f(data: bytes):\n    torch.load(io.BytesIO(data), weights_only=True)",
+    "classes that something of ours stands for": "torch.serialization.safe_globals([(_Ignored, n) for n in NAMES])",
+    "classes that torch has back": "def f():\n    before = get_safe_globals()\n    add_safe_globals(before)",
+    "a network of a config without paths": (
+        "from TTS.tts.models.vits import Vits\ndef f(config: Pathless):\n    Vits(configured(VitsConfig, config))"
+    ),
+    "a recording of the grant": "import soundfile\ndef f(data: bytes):\n    soundfile.read(io.BytesIO(data))",
+    "a vocabulary of the grant": "from tokenizers import Tokenizer\ndef f(v: bytes):\n    Tokenizer.from_buffer(v)",
     "other calls": "grant.settings.get('mix'); text.strip(); np.asarray(samples)",
 }
 
