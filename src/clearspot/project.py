@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -66,17 +66,41 @@ class Sweep(Strict):
     out: str = "out"
 
 
+class Machines(Strict):
+    """Who makes what Prefect runs: ``threads`` of this process, or worker processes of ``dask`` or ``ray``.
+
+    ``address`` is a running cluster's (empty: one on this machine, for as long as the run); ``workers`` is how many
+    worker processes it has (0: one a core).
+    """
+
+    runner: Literal["threads", "dask", "ray"] = "threads"
+    address: str = Field(default="", pattern=r"^\S*$")
+    workers: int = Field(default=0, ge=0, le=10_000)
+
+    @property
+    def processes(self) -> int:
+        """How many worker processes there are, as far as is said."""
+        return self.workers or os.cpu_count() or 1
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> Self:
+        if self.runner == "threads" and (self.address or self.workers):
+            raise ValueError("runner: should be dask or ray where address or workers are given")
+        return self
+
+
 class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
     ``provider`` is who answers for the files, written into tags and manifest, and who must be a voice's licensee or
     act for one; ``recogniser`` is the model that listens, ``recogniser_engine`` what runs it; ``engines`` has the
-    options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir`` holds the audit log
-    (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs manifests;
-    ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a core).
-    ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
-    ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9 bytes). ``sweep``
-    says what a re-render looks at, ``schedule`` when.
+    options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder);
+    ``audit_dir`` holds the audit log (empty: ``.clearspot/audit``; machines that share voices share one); ``signing``
+    says who signs manifests; ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by
+    side (0: one a core). ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of
+    fsspec such as ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9
+    bytes). ``sweep``
+    says what a re-render looks at, ``schedule`` when; ``machines`` who makes what Prefect runs.
     """
 
     provider: str = "Clearspot user"
@@ -94,6 +118,7 @@ class Settings(Strict):
     store_limit_gb: float = Field(default=20, gt=0, le=100_000)
     sweep: Sweep = Sweep()
     schedule: Schedule = Schedule(interval_s=600)
+    machines: Machines = Machines()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot.delivery import Outcome, conclude, refuse_deliverable
@@ -14,7 +14,6 @@ from clearspot.gate.rules import Finding
 from clearspot.job import Job, require_ready
 from clearspot.leave import Foresight
 from clearspot.locks import spot_lock
-from clearspot.pipeline import warm_up
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
 from clearspot.publish import REFUSAL
 from clearspot.published import path_of
@@ -22,6 +21,22 @@ from clearspot.report.write import REPORT
 
 Runner = Callable[[Job], list[Outcome]]
 """Makes everything in a job's ``todo``: with Prefect or without."""
+
+MOST_SPOTS = 64
+"""So many spots are under way at most, whoever works for them: each has a flow and a lock here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What makes deliverables, and how many spots it should be given at once."""
+
+    run: Runner
+    spots: int = 1
+
+
+def spots_at_once(workers: int) -> int:
+    """How many spots keep so many workers busy: one each, also while one is concluded and the next is planned."""
+    return min(workers + 1, MOST_SPOTS)
 
 
 def everything(planned: Deliverable) -> bool:
@@ -66,7 +81,6 @@ def produce(
         if left.todo:
             job.studio.go_on()
             require_ready(left)
-            warm_up(left)
             made |= {(one.locale, one.profile): one for one in runner(left)}
         done = kept | made
         order = [(locale, profile) for locale, profiles in job.todo.items() for profile in profiles]

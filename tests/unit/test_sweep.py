@@ -280,7 +280,7 @@ def test_of_two_sweeps_at_once_each_deliverable_is_exported_once(swept: Scene, c
         studio = job.open_studio(swept.project)
         desk = job.open_desk(swept.project, studio)
         gate.wait(10)
-        found[number] = [*sweep(desk, find_spots(swept.project.sweep_root), swept.project.sweep_out, inline.run)]
+        found[number] = [*sweep(desk, find_spots(swept.project.sweep_root), swept.project.sweep_out, Hands(inline.run))]
         studio.stop()
 
     threads = [threading.Thread(target=go, args=(number,)) for number in found]
