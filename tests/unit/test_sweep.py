@@ -15,6 +15,7 @@ import pytest
 from clearspot import inline, job
 from clearspot.errors import BadInput
 from clearspot.sweep import Result, find_spots, sweep
+from clearspot.work import Hands
 from tests.change_scenes import (
     COCOA,
     NAMES,

@@ -1,0 +1,307 @@
+"""Runs whose pieces are made by other processes: a Dask cluster of this machine, as its own commands start it.
+
+The engines are fakes at the same seam as elsewhere, installed in every process; scheduler, workers, Prefect's server,
+store, locks, log, ffmpeg, signatures and gate are real. ``tests/engines/test_machines.py`` has the real engines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearspot.project import Project, Settings
+from tests.conftest import CHECKOUT, DEMO, edit
+
+WAIT_S = 300.0
+LOCALES = ("es-ES", "it-IT", "pt-BR")
+A_TASK_BYTES = 4_000
+"""What a task is told and gives back is text of about this size; a second of sound has 192,000 bytes."""
+
+
+@dataclass
+class Site:
+    """A project whose runs are made by workers, and the place where they note what they do."""
+
+    root: Path
+    env: dict[str, str]
+
+    @property
+    def spot(self) -> Path:
+        return self.root / "spots" / "lumen-coffee"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def settings(self, text: str) -> None:
+        (self.root / "configs").mkdir(exist_ok=True)
+        (self.root / "configs" / "clearspot.yaml").write_text(text, encoding="utf-8")
+
+    def start(self, *arguments: str | Path, slow_s: float = 0.0) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.elsewhere", "run", *map(str, arguments or (self.spot,)), "--json"],
+            env=self.env | {"ELSEWHERE_SLOW_S": str(slow_s)},
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str | Path) -> dict[str, Any]:
+        """A run that is waited for: what it says."""
+        process = self.start(*arguments)
+        said, told = process.communicate(timeout=WAIT_S)
+        assert "Traceback" not in told, told
+        report: dict[str, Any] = json.loads(said)
+        assert report["exit_code"] == process.returncode
+        return report
+
+    def notes(self, fact: str) -> list[dict[str, Any]]:
+        path = Path(self.env["ELSEWHERE_NOTES"])
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [note for note in map(json.loads, lines) if note["fact"] == fact]
+
+    def leftovers(self) -> list[str]:
+        """Folders of candidates and half-written files."""
+        found = [*self.out.glob(".clearspot-*"), *self.root.rglob("*.partial")]
+        return [str(path) for path in found]
+
+
+def essences(report: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """What each deliverable sounds like, by locale and profile; every one of them was cleared."""
+    assert {one["verdict"] for one in report["deliverables"]} == {"cleared"}, report
+    return {(one["locale"], one["profile"]): one["essence_sha256"] for one in report["deliverables"]}
+
+
+def a_free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(what: Callable[[], object], told: str) -> None:
+    until = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < until, told
+        time.sleep(0.1)
+
+
+@dataclass
+class Cluster:
+    """A scheduler and its workers, as `dask scheduler` and `dask worker` start them."""
+
+    address: str
+    env: dict[str, str]
+    log: Path
+    workers: list[subprocess.Popen[bytes]]
+
+    def join(self, **environment: str) -> subprocess.Popen[bytes]:
+        """One worker more, of one process and one thread: no nanny, so that who is killed stays dead."""
+        command = ["dask", "worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard"]
+        preload = ["--preload", "tests.elsewhere_worker", "--local-directory", str(self.log.parent)]
+        process = started([*command, *preload], self.env | environment, self.log)
+        self.workers.append(process)
+        return process
+
+
+def started(command: list[str], env: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    program = Path(sys.executable).with_name(command[0])
+    with log.open("ab") as said:
+        return subprocess.Popen([str(program), *command[1:]], env=env, cwd=CHECKOUT, stdout=said, stderr=said)
+
+
+def ended(process: subprocess.Popen[Any]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Prefect's own server, for all runs of this module."""
+    from clearspot_flows.server import prefect_server
+
+    home = tmp_path_factory.mktemp("prefect-of-machines")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(home))
+        with prefect_server(home, a_free_port()) as api:
+            yield api
+
+
+@pytest.fixture
+def site(keyed_project: Path, tmp_path: Path) -> Site:
+    root = tmp_path / "project"
+    shutil.copytree(keyed_project, root)
+    shutil.copytree(DEMO, root / "spots" / "lumen-coffee")
+    edit(root / "spots" / "lumen-coffee" / "spot.yaml", "[broadcast-eu, podcast, stream]", "[podcast]")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "AWS_"))}
+    env = kept | {
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "src")]),
+        "CLEARSPOT_PROJECT": str(root),
+        "ELSEWHERE_PROJECT": str(root),
+        "ELSEWHERE_SPOT": str(root / "spots" / "lumen-coffee"),
+        "ELSEWHERE_NOTES": str(tmp_path / "notes.jsonl"),
+    }
+    return Site(root, env)
+
+
+@pytest.fixture
+def cluster(site: Site, prefect: str, tmp_path: Path) -> Iterator[Cluster]:
+    """Two workers of one process each; the project's runs go there, and Prefect is running already."""
+    address = f"tcp://127.0.0.1:{a_free_port()}"
+    log = tmp_path / "dask" / "log"
+    log.parent.mkdir()
+    scheduler = started(["dask", "scheduler", "--host", address, "--no-dashboard"], site.env, log)
+    made = Cluster(address, site.env, log, [])
+    site.env["PREFECT_API_URL"] = prefect
+    site.settings(f"machines: {{runner: dask, address: '{address}', workers: 2}}\n")
+    try:
+        made.join()
+        made.join()
+        yield made
+    finally:
+        for process in [*made.workers, scheduler]:
+            with contextlib.suppress(ProcessLookupError):
+                ended(process)
+
+
+def test_workers_make_the_same_essence_and_load_models_once_and_never_get_sound(site: Site, cluster: Cluster) -> None:
+    report = site.run()
+    assert essences(report) == essences(site.run(site.spot, "--runner", "inline", "--out", site.root / "inline"))
+    made = site.notes("made")
+    assert sorted(note["locale"] for note in made) == list(LOCALES)
+    workers = {process.pid for process in cluster.workers}
+    assert {note["pid"] for note in made} <= workers
+    loaded = [note["pid"] for note in site.notes("studio") if note["pid"] in workers]
+    assert sorted(loaded) == sorted(set(loaded)), "a worker process opens its engines once"
+    assert len(made) > len(loaded)
+    (heard,) = site.notes("heard")
+    assert len(heard["back"]) == 64, "a digest"
+    for note in (*made, heard):
+        assert all(len(json.dumps(each)) < A_TASK_BYTES for each in note["given"])
+        assert len(json.dumps(note["back"])) < 3 * A_TASK_BYTES, "verdicts with their findings"
+    assert site.leftovers() == []
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(site: Site, cluster: Cluster) -> None:
+    undisturbed = essences(site.run(site.spot, "--runner", "inline", "--out", site.root / "inline"))
+    shutil.rmtree(site.root / ".clearspot" / "store")
+    run = site.start()
+    wait_for(lambda: [one for one in site.notes("begun") if not _is_made(site, one)], "nothing began")
+    wait_for(lambda: spoken_in(site.root / ".clearspot" / "store"), "nothing was spoken")
+    victim = next(one for one in site.notes("begun") if not _is_made(site, one))
+    os.kill(victim["pid"], signal.SIGKILL)
+    said, told = run.communicate(timeout=WAIT_S)
+    assert essences(json.loads(said)) == undisturbed, told
+    again = [note["pid"] for note in site.notes("begun") if note["locale"] == victim["locale"]]
+    assert len(again) == 2, "it was made again, once"
+    assert again[0] != again[1], "by another worker"
+    assert site.leftovers() == []
+    assert site.run()["deliverables"][0]["verdict"] == "kept", "what lies there is whole and ours"
+
+
+def test_a_worker_that_sees_another_spot_makes_nothing(site: Site, cluster: Cluster) -> None:
+    """The script is changed between the plan and the worker: it must not make another file."""
+    for process in cluster.workers:
+        ended(process)
+    run = site.start()
+    wait_for(lambda: [*site.out.glob(".clearspot-*/going")], "the run did not begin")
+    edit(site.spot / "script.yaml", "30%", "40%")
+    cluster.join()
+    said, told = run.communicate(timeout=WAIT_S)
+    report = json.loads(said)
+    assert (run.returncode, report["exit_code"]) == (3, 3), told
+    errors = {one["error"]["what"] for one in report["deliverables"]}
+    assert errors == {"script is not what the run was planned from: another checkout, or it changed meanwhile."}
+    assert {one["verdict"] for one in report["deliverables"]} == {"machine-fault"}
+    assert [*site.out.rglob("*.mp3")] == []
+    assert site.leftovers() == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_the_workers_pieces_and_leaves_nothing(site: Site, cluster: Cluster, stop: signal.Signals) -> None:
+    run = site.start()
+    wait_for(lambda: site.notes("begun"), "nothing began")
+    run.send_signal(stop)
+    said, told = run.communicate(timeout=WAIT_S)
+    assert (run.returncode, json.loads(said)["error"]["what"]) == (3, "stopped before it was finished.")
+    assert "Traceback" not in told
+    assert site.leftovers() == []
+    assert all(process.poll() is None for process in cluster.workers), "the cluster is not ours to end"
+    assert set(essences(site.run())) == {(locale, "podcast") for locale in LOCALES}
+
+
+def test_a_refusal_stays_a_refusal_and_stops_no_other_locale(site: Site, cluster: Cluster) -> None:
+    edit(site.spot / "translations" / "it-IT.yaml", "piccoli", "grandi")
+    report = site.run()
+    verdicts = {one["locale"]: one["verdict"] for one in report["deliverables"]}
+    assert verdicts == {"es-ES": "cleared", "it-IT": "refused", "pt-BR": "cleared"}
+    assert report["exit_code"] == 1
+    assert len(site.notes("begun")) == 3, "what is refused is not asked again"
+    assert (site.out / "lumen-coffee" / "it-IT" / "lumen-coffee_it-IT_podcast.refusal.json").exists()
+
+
+def test_many_spots_are_under_way_at_once(site: Site, cluster: Cluster) -> None:
+    for number in range(3):
+        folder = site.root / "spots" / f"spot-{number}"
+        shutil.copytree(site.spot, folder)
+        edit(folder / "spot.yaml", "id: lumen-coffee", f"id: spot-{number}")
+    report = site.run(site.root / "spots")
+    assert {Path(one["spot"]).name: one["state"] for one in report["spots"]} == dict.fromkeys(
+        ["lumen-coffee", "spot-0", "spot-1", "spot-2"], "made"
+    )
+    order = [note["spot"] for note in site.notes("begun")]
+    assert order != sorted(order), "spots took turns"
+    assert len(order) == 4 * len(LOCALES)
+
+
+def test_no_workers_is_told(site: Site) -> None:
+    site.env["PREFECT_API_URL"] = "http://127.0.0.1:9/api"
+    site.settings(f"machines: {{runner: dask, address: 'tcp://127.0.0.1:{a_free_port()}'}}\n")
+    report = site.run()
+    assert report["exit_code"] == 3
+    assert "there is no cluster with workers" in report["error"]["what"]
+
+
+def test_workers_elsewhere_need_a_server_that_they_reach(site: Site) -> None:
+    site.settings("machines: {runner: dask, address: 'tcp://10.1.2.3:8786'}\n")
+    report = site.run()
+    assert (report["exit_code"], report["error"]["where"]) == (2, "PREFECT_API_URL")
+
+
+def test_an_address_is_a_clusters(site: Site) -> None:
+    site.settings("machines: {address: 'tcp://127.0.0.1:8786'}\n")
+    report = site.run()
+    assert report["exit_code"] == 2
+    assert "machines: runner: should be dask or ray" in str(report["error"])
+
+
+def _is_made(site: Site, begun: dict[str, Any]) -> bool:
+    return any(note["locale"] == begun["locale"] for note in site.notes("made"))
+
+
+def spoken_in(store: Path) -> int:
+    """How many clips a store holds."""
+    records = (path for path in store.glob("records/*/*") if not path.name.startswith("."))
+    return sum(b'"stage":"speak"' in path.read_bytes() for path in records)
+
+
+def test_settings_have_a_default_without_machines() -> None:
+    assert Project(Path(), Settings()).settings.machines.runner == "threads"
