@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +42,14 @@ def install() -> None:
 
     def noted_make(piece: pieces.Piece, heard: str) -> dict[str, Any]:
         note(fact="begun", locale=piece.locale, spot=Path(piece.spot).name)
-        time.sleep(float(os.environ.get("ELSEWHERE_SLOW_S", "0")))
         made = make(piece, heard)
         note(fact="made", locale=piece.locale, spot=Path(piece.spot).name, given=[piece.as_json(), heard], back=made)
         return made
 
     def noted_hear(piece: pieces.Piece) -> str:
+        if os.environ.get("ELSEWHERE_EDITS"):
+            script = Path(piece.spot) / "script.yaml"
+            script.write_text(script.read_text(encoding="utf-8").replace("30%", "40%"), encoding="utf-8")
         heard = hear(piece)
         note(fact="heard", spot=Path(piece.spot).name, given=[piece.as_json()], back=heard)
         return heard

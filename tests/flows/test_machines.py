@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from clearspot.errors import BadInput
 from clearspot.project import project_at
 from tests.conftest import CHECKOUT, DEMO, edit
+from tests.unit.test_store_s3 import KEY_ID, SECRET, Place, options_for, serving
 
 WAIT_S = 300.0
 LOCALES = ("es-ES", "it-IT", "pt-BR")
@@ -52,10 +54,10 @@ class Site:
         (self.root / "configs").mkdir(exist_ok=True)
         (self.root / "configs" / "clearspot.yaml").write_text(text, encoding="utf-8")
 
-    def start(self, *arguments: str | Path, slow_s: float = 0.0) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.elsewhere", "run", *map(str, arguments or (self.spot,)), "--json"],
-            env=self.env | {"ELSEWHERE_SLOW_S": str(slow_s)},
+            env=self.env,
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -226,16 +228,12 @@ def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(site:
 
 
 def test_a_worker_that_sees_another_spot_makes_nothing(site: Site, cluster: Cluster) -> None:
-    """The script is changed between the plan and the worker: it must not make another file."""
+    """The script is another when the worker reads it than when the run was planned: no other file is made of it."""
     for process in cluster.workers:
         ended(process)
-    run = site.start()
-    wait_for(lambda: [*site.out.glob(".clearspot-*/going")], "the run did not begin")
-    edit(site.spot / "script.yaml", "30%", "40%")
-    cluster.join()
-    said, told = run.communicate(timeout=WAIT_S)
-    report = json.loads(said)
-    assert (run.returncode, report["exit_code"]) == (3, 3), told
+    cluster.join(ELSEWHERE_EDITS="1")
+    report = site.run()
+    assert report["exit_code"] == 3
     errors = {one["error"]["what"] for one in report["deliverables"]}
     assert errors == {"script is not what the run was planned from: another checkout, or it changed meanwhile."}
     assert {one["verdict"] for one in report["deliverables"]} == {"machine-fault"}
@@ -278,6 +276,78 @@ def test_many_spots_are_under_way_at_once(site: Site, cluster: Cluster) -> None:
     order = [note["spot"] for note in site.notes("begun")]
     assert order != sorted(order), "spots took turns"
     assert len(order) == 4 * len(LOCALES)
+
+
+def test_workers_share_a_store_in_a_bucket_and_its_key_is_told_to_nobody(
+    site: Site, cluster: Cluster, prefect: str
+) -> None:
+    server, url = serving()
+    try:
+        place = Place("spots-of-many", url)
+        settings = (site.root / "configs" / "clearspot.yaml").read_text(encoding="utf-8")
+        options = json.dumps(options_for(url))
+        site.settings(f"{settings}store: s3://{place.name}/clearspot\nstore_options: {options}\n")
+        undisturbed = essences(site.run())
+        assert {name.split("/")[1] for name in place.names()} == {"blobs", "records"}
+        assert not (site.root / ".clearspot" / "store").exists()
+        said = len(place.names())
+        assert essences(site.run(site.spot, "--out", site.root / "again")) == undisturbed
+        assert len(place.names()) == said, "what one worker put there served all"
+    finally:
+        server.stop()
+    told = everything_of(prefect) + cluster.log.read_text() + Path(site.env["ELSEWHERE_NOTES"]).read_text()
+    assert "lumen-coffee" in told
+    assert SECRET not in told
+    assert KEY_ID not in told
+
+
+def everything_of(api: str) -> str:
+    """What Prefect's server knows: runs with their parameters, artifacts, logs, events."""
+    kinds = ("flow_runs", "task_runs", "artifacts", "logs", "events")
+    asked = (httpx.post(f"{api}/{kind}/filter", json={}, timeout=30) for kind in kinds)
+    return "".join(answer.raise_for_status().text for answer in asked)
+
+
+def test_a_work_pool_runs_a_sweep_by_the_commands_that_are_documented(
+    site: Site, cluster: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / "fakes").mkdir()
+    install = (
+        "import os\nif 'prefect.engine' in ' '.join(__import__('sys').orig_argv):\n    import tests.elsewhere_worker\n"
+    )
+    (tmp_path / "fakes" / "sitecustomize.py").write_text(install)
+    env = site.env | {
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "fakes"), site.env["PYTHONPATH"]]),
+        "PREFECT_HOME": str(tmp_path / "home"),
+        "PREFECT_CLI_PROMPT": "false",
+        "DO_NOT_TRACK": "1",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    commands = documented(CHECKOUT / "deploy" / "prefect.yaml")
+    assert [command.split()[:2] for command in commands] == [
+        ["prefect", "work-pool"], ["prefect", "deploy"], ["prefect", "deployment"], ["prefect", "worker"],
+    ]  # fmt: skip
+    commands[-1] += " --run-once"
+    for command in commands:
+        done = subprocess.run(
+            command.split(),
+            env=env,
+            cwd=CHECKOUT / "deploy",
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    made = sorted(path.name for path in site.out.rglob("*.mp3"))
+    assert made == [f"lumen-coffee_{locale}_podcast.mp3" for locale in LOCALES], done.stdout + done.stderr
+    assert {note["pid"] for note in site.notes("made")} <= {process.pid for process in cluster.workers}
+
+
+def documented(path: Path) -> list[str]:
+    """The commands in a file's first comment."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix("#   ") for line in lines if line.startswith("#   ")]
 
 
 def test_no_workers_is_told(site: Site) -> None:
