@@ -54,9 +54,14 @@ class Site:
         (self.root / "configs").mkdir(exist_ok=True)
         (self.root / "configs" / "clearspot.yaml").write_text(text, encoding="utf-8")
 
+    def command(self, *arguments: str | Path) -> list[str | Path]:
+        """A run of the spot, or of what is named, into the project's own folder unless another is named."""
+        out: list[str | Path] = [] if "--out" in arguments else ["--out", self.out]
+        return ["run", *(arguments or (self.spot,)), *out, "--json"]
+
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.elsewhere", "run", *map(str, arguments or (self.spot,)), "--json"],
+            [sys.executable, "-m", "tests.elsewhere", *map(str, self.command(*arguments))],
             env=self.env,
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,
@@ -97,9 +102,11 @@ def a_free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for(what: Callable[[], object], told: str) -> None:
+def wait_for(run: subprocess.Popen[str], what: Callable[[], object], told: str) -> None:
+    """Until something is so; a run that ends before it says why."""
     until = time.monotonic() + WAIT_S
     while not what():
+        assert run.poll() is None, run.communicate()
         assert time.monotonic() < until, told
         time.sleep(0.1)
 
@@ -214,8 +221,8 @@ def test_a_worker_that_is_killed_in_the_middle_costs_time_and_nothing_else(site:
     undisturbed = essences(site.run(site.spot, "--runner", "inline", "--out", site.root / "inline"))
     shutil.rmtree(site.root / ".clearspot" / "store")
     run = site.start()
-    wait_for(lambda: [one for one in site.notes("begun") if not _is_made(site, one)], "nothing began")
-    wait_for(lambda: spoken_in(site.root / ".clearspot" / "store"), "nothing was spoken")
+    wait_for(run, lambda: [one for one in site.notes("begun") if not _is_made(site, one)], "nothing began")
+    wait_for(run, lambda: spoken_in(site.root / ".clearspot" / "store"), "nothing was spoken")
     victim = next(one for one in site.notes("begun") if not _is_made(site, one))
     os.kill(victim["pid"], signal.SIGKILL)
     said, told = run.communicate(timeout=WAIT_S)
@@ -244,7 +251,7 @@ def test_a_worker_that_sees_another_spot_makes_nothing(site: Site, cluster: Clus
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_ends_the_workers_pieces_and_leaves_nothing(site: Site, cluster: Cluster, stop: signal.Signals) -> None:
     run = site.start()
-    wait_for(lambda: site.notes("begun"), "nothing began")
+    wait_for(run, lambda: site.notes("begun"), "nothing began")
     run.send_signal(stop)
     said, told = run.communicate(timeout=WAIT_S)
     assert (run.returncode, json.loads(said)["error"]["what"]) == (3, "stopped before it was finished.")
