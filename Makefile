@@ -40,7 +40,7 @@ $(EXTRAS)/.ready: pyproject.toml constraints.txt
 	@echo "Setting up $(EXTRAS) (once; torch is large)"
 	@$(PYTHON) -m venv $(EXTRAS)
 	@$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[dev,watermark-reference]'
+	  --editable '.[dev,ray,watermark-reference]'
 	@touch $@
 
 test-extras: $(EXTRAS)/.ready
