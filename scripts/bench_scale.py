@@ -111,7 +111,7 @@ def measured(workers: int, spots: int, locales: int) -> dict[str, Any]:
         settings = project.root / "configs" / "clearspot.yaml"
         machines = f"machines: {{runner: dask, address: '{given['DASK_ADDRESS']}', workers: {workers}}}\n"
         settings.write_text(settings.read_text(encoding="utf-8") + machines, encoding="utf-8")
-        command = [sys.executable, "-m", "clearspot", "run", str(project.root / "spots")]
+        command = [sys.executable, "-m", "scripts.bench_scale_worker", "run", str(project.root / "spots")]
         began = time.perf_counter()
         run = subprocess.Popen(
             [*command, "--out", str(project.root / "out"), "--json"],
@@ -177,7 +177,7 @@ def summary(found: dict[int, dict[str, Any]], spots: int, locales: int) -> dict[
     """What the simulation takes: means of tasks that ran alone on a core, and what is shared."""
     fewest, most = min(found), max(found)
     notes = found[fewest]["notes"]
-    first = {note["pid"]: note for note in reversed(notes) if note["task"] == "make"}
+    first = {note["pid"]: note for note in reversed(notes) if note["task"] == "make"}  # with models to load
     warm = [note for note in notes if note["task"] == "make" and note is not first[note["pid"]]]
     made = warm or [note for note in notes if note["task"] == "make"]
     heard = [note for note in notes if note["task"] == "hear"]
@@ -189,6 +189,7 @@ def summary(found: dict[int, dict[str, Any]], spots: int, locales: int) -> dict[
         "wall_s": {str(workers): one["wall_s"] for workers, one in found.items()},
         "make_s": mean(note["wall_s"] for note in made),
         "make_cpu_s": mean(note["cpu_s"] for note in made),
+        "coordinator_s": sum(note["thread_s"] for note in notes if note["task"] == "coordinator") / spots,
         "hear_s": mean(note["wall_s"] for note in heard[1:] or heard),
         "load_s": max(0.0, mean(n["wall_s"] for n in first.values()) - mean(note["wall_s"] for note in made)),
         "store_bytes_per_piece": found[fewest]["store_bytes"] / pieces,
@@ -198,7 +199,7 @@ def summary(found: dict[int, dict[str, Any]], spots: int, locales: int) -> dict[
         "prefect_tasks_per_s": found[most].get("prefect_tasks_per_s"),
         "cores": os.cpu_count(),
         "load_before": os.getloadavg()[0],
-        "peak_worker_gb": max(note["peak_gb"] for one in found.values() for note in one["notes"]),
+        "peak_worker_gb": max(note["peak_gb"] for one in found.values() for note in one["notes"] if "peak_gb" in note),
     }
 
 

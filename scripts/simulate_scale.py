@@ -20,16 +20,22 @@ from typing import Any
 from clearspot.work import spots_at_once
 
 HOUR_S = 3600.0
+NOBODY = -1
+"""In place of a worker, where the coordinator itself works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of each part, and how many tasks a second are passed on (0: without limit)."""
+    """Seconds of each part, and how many tasks a second are passed on (0: without limit).
+
+    ``coordinator_s`` is what a spot takes of the one process that plans it and writes its report.
+    """
 
     hear_s: float
     make_s: float
     load_s: float
     tasks_per_s: float
+    coordinator_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,13 @@ class _Spot:
     left: int
 
 
-def simulate(costs: Costs, spots: int, locales: int, workers: int) -> Went:
-    """A run of so many spots: workers take tasks in the order in which they become possible.
+def simulate(costs: Costs, spots: int, locales: int, workers: int, runs: int = 1) -> Went:
+    """So many spots, shared by ``runs`` coordinators: workers take tasks in the order in which they become possible.
 
-    ``locales`` tasks of a spot become possible when its recording is heard; the next spot begins when one is finished.
+    ``locales`` tasks of a spot become possible when its recording is heard; the next spot begins when one is concluded.
     """
-    at_once = spots_at_once(workers)
+    at_once = runs * spots_at_once(workers)
+    concluding = [0.0] * runs
     waiting: deque[tuple[str, _Spot]] = deque()
     begun = 0
     running: list[tuple[float, int, int, str, _Spot]] = []
@@ -78,18 +85,25 @@ def simulate(costs: Costs, spots: int, locales: int, workers: int) -> Went:
             number += 1
             heapq.heappush(running, (passed_until + takes_s, number, worker, kind, spot))
         now, _, worker, kind, spot = heapq.heappop(running)
+        if kind == "conclude":
+            begin()
+            continue
         idle.append(worker)
         if kind == "hear":
             waiting.extend(("make", spot) for _ in range(locales))
         else:
             spot.left -= 1
             if not spot.left:
-                begin()
+                free = min(range(runs), key=concluding.__getitem__)
+                concluding[free] = max(now, concluding[free]) + costs.coordinator_s
+                number += 1
+                heapq.heappush(running, (concluding[free], number, NOBODY, "conclude", spot))
     return Went(now, work_s / (now * workers))
 
 
 def costs_of(measured: dict[str, Any]) -> Costs:
-    return Costs(measured["hear_s"], measured["make_s"], measured["load_s"], measured["prefect_tasks_per_s"] or 0.0)
+    names = ("hear_s", "make_s", "load_s", "prefect_tasks_per_s", "coordinator_s")
+    return Costs(*(float(measured[name] or 0.0) for name in names))
 
 
 def limits(measured: dict[str, Any], spots: int, locales: int, went: Went) -> list[tuple[str, str]]:
@@ -100,6 +114,7 @@ def limits(measured: dict[str, Any], spots: int, locales: int, went: Went) -> li
     stored_gb = pieces * measured["store_bytes_per_piece"] / 1e9
     return [
         ("tasks a second, asked for", f"{tasks_s:.1f}"),
+        ("seconds of the coordinator, in all", f"{spots * measured['coordinator_s']:.0f} of {went.wall_s:.0f}"),
         ("tasks a second that Prefect passed on here", f"{measured['prefect_tasks_per_s']:.1f}"),
         ("tasks a second that Dask alone passed on here", f"{measured['dask_tasks_per_s']:.0f}"),
         ("store requests a second", f"{requests_s:.0f}"),
@@ -147,6 +162,7 @@ def main() -> None:
     parser.add_argument("--spots", type=int, default=1000)
     parser.add_argument("--locales", type=int, default=20)
     parser.add_argument("--workers", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=1, help="so many coordinators, each with its share of the spots")
     parser.add_argument("--svg", type=Path)
     options = parser.parse_args()
     measured = json.loads(options.measured.read_text(encoding="utf-8"))
@@ -155,11 +171,11 @@ def main() -> None:
     points = []
     print("| workers | hours | times one worker | workers busy |\n|---|---|---|---|")
     for workers in steps:
-        went = simulate(costs, options.spots, options.locales, workers)
+        went = simulate(costs, options.spots, options.locales, workers, options.runs)
         points.append((workers, went.wall_s))
         gain = points[0][1] / went.wall_s
         print(f"| {workers} | {went.wall_s / HOUR_S:.2f} | {gain:.1f} | {went.busy:.0%} |")
-    went = simulate(costs, options.spots, options.locales, options.workers)
+    went = simulate(costs, options.spots, options.locales, options.workers, options.runs)
     print(f"\nwith {options.workers} workers:")
     for name, value in limits(measured, options.spots, options.locales, went):
         print(f"| {name} | {value} |")

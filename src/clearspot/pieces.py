@@ -201,11 +201,12 @@ def _while_wanted(piece: Piece, studio: Studio) -> Iterator[None]:
     Raises:
         MachineFault: It was.
     """
-    done = threading.Event()
+    done, unwanted = threading.Event(), threading.Event()
 
     def look() -> None:
         while not done.wait(LOOK_S):
             if not (Path(piece.workshop) / GOING).exists():
+                unwanted.set()
                 studio.stop()
                 return
 
@@ -214,12 +215,12 @@ def _while_wanted(piece: Piece, studio: Studio) -> Iterator[None]:
     try:
         yield
     except Exception:
-        if not studio.stopped:
+        if not unwanted.is_set():
             raise
     finally:
         done.set()
         thread.join()
-    if studio.stopped:
+    if unwanted.is_set():  # what failed for that reason was not refused
         raise _stopped(piece)
 
 

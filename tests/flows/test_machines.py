@@ -151,6 +151,21 @@ def test_a_refusal_stays_a_refusal_and_stops_no_other_locale(site: Site, cluster
     assert (site.out / "lumen-coffee" / "it-IT" / "lumen-coffee_it-IT_podcast.refusal.json").exists()
 
 
+def test_a_recording_that_says_something_else_is_every_locales_refusal(
+    site: Site, cluster: Cluster, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(site.spot, tmp_path / "other"))
+    edit(other / "script.yaml", "30%", "40%")  # what the workers hear
+    for process in cluster.workers:
+        ended(process)
+    cluster.join(ELSEWHERE_SPOT=str(other))
+    report = site.run()
+    assert {one["verdict"] for one in report["deliverables"]} == {"refused"}
+    assert "line 'offer': numbers differ" in report["deliverables"][0]["error"]["what"]
+    assert (report["exit_code"], site.notes("begun")) == (1, [])
+    assert len([*site.out.rglob("*.refusal.json")]) == len(LOCALES)
+
+
 def test_many_spots_are_under_way_at_once(site: Site, cluster: Cluster) -> None:
     for number in range(3):
         folder = site.root / "spots" / f"spot-{number}"

@@ -33,6 +33,12 @@ def test_the_server_is_the_limit_where_it_is_slow() -> None:
     assert simulate(slow, spots=20, locales=9, workers=50).wall_s == pytest.approx(200 / 2 + 1, rel=0.02)
 
 
+def test_the_coordinator_is_the_limit_where_spots_are_quick_and_several_share_them() -> None:
+    slow = Costs(hear_s=0.0, make_s=1.0, load_s=0.0, tasks_per_s=0.0, coordinator_s=5.0)
+    assert simulate(slow, spots=40, locales=2, workers=80).wall_s == pytest.approx(40 * 5.0 + 1.0)
+    assert simulate(slow, spots=40, locales=2, workers=80, runs=2).wall_s == pytest.approx(20 * 5.0 + 1.0)
+
+
 @pytest.mark.parametrize("workers", [2, 7, 30])
 def test_nothing_is_faster_than_all_workers_all_the_time(workers: int) -> None:
     went = simulate(FREE, spots=40, locales=6, workers=workers)
@@ -48,10 +54,11 @@ def test_spots_under_way_are_as_many_as_keep_workers_busy_and_no_more_than_a_mac
 def test_what_is_shared_is_said_in_its_units() -> None:
     measured = {
         "prefect_tasks_per_s": 8.0, "dask_tasks_per_s": 900.0, "store_requests_per_piece": 30.0,
-        "store_bytes_per_piece": 20e6,
+        "store_bytes_per_piece": 20e6, "coordinator_s": 1.5,
     }  # fmt: skip
     went = simulate(FREE, 10, 4, 2)
     said = dict(limits(measured, 10, 4, went))
+    assert said["seconds of the coordinator, in all"] == f"15 of {went.wall_s:.0f}"
     assert said["store, written in all"] == "1 GB"
     assert said["tasks a second, asked for"] == f"{50 / went.wall_s:.1f}"
     assert said["store requests a second"] == f"{40 * 30 / went.wall_s:.0f}"
