@@ -244,7 +244,7 @@ def _require_dask_workers(address: str) -> None:
     import distributed
 
     try:
-        with distributed.Client(address, timeout=JOIN_S / 2, set_as_default=False) as client:
+        with distributed.Client(address, timeout=JOIN_S / 4, set_as_default=False) as client:
             client.wait_for_workers(1, timeout=JOIN_S)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
         raise _no_cluster(address, error) from error

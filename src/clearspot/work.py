@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,10 @@ Runner = Callable[[Job], list[Outcome]]
 
 MOST_SPOTS = 64
 """So many spots are under way at most, whoever works for them: each has a flow and a lock here."""
+
+
+ROOM_S = 600.0
+"""So often at most a process looks whether the store is within its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,14 @@ def _kept(job: Job, planned: Deliverable) -> Outcome:
 
 
 def _make_room(job: Job) -> None:
-    """Keep the store within its limit. What fails here fails no deliverable."""
+    """Keep the store within its limit. What fails here fails no deliverable.
+
+    All of it is read for that: one process does it every now and then, and not after each of a thousand spots.
+    """
+    now = time.monotonic()
+    if job.desk.store.swept_at + ROOM_S > now:
+        return
+    job.desk.store.swept_at = now
     try:
         job.desk.store.sweep()
     except MachineFault as error:
