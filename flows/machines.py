@@ -6,11 +6,12 @@ import contextlib
 import ipaddress
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO, cast
 from urllib.parse import urlsplit
 
 from clearspot_flows.localize import asked_again, report, run_flow
@@ -153,6 +154,7 @@ class Cluster:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "namespace": "prefect"}
         if not self._asked.address:
             options |= {"num_cpus": self._asked.processes, "include_dashboard": False}
+        self._stack.enter_context(contextlib.redirect_stdout(cast(IO[str], _Apart(sys.stdout))))
         try:
             ray.init(self._asked.address or None, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -160,6 +162,19 @@ class Cluster:
         self._stack.callback(ray.shutdown)
         runner: Callable[[], Any] = RayTaskRunner
         return runner
+
+
+class _Apart:
+    """Standard output, but for what Ray's own threads print about its workers: that goes to standard error."""
+
+    def __init__(self, real: TextIO) -> None:
+        self._real = real
+
+    def write(self, text: str) -> int:
+        return (sys.stderr if threading.current_thread().name.startswith("ray_") else self._real).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
 
 def make_elsewhere(job: Job) -> list[Outcome]:
