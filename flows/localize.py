@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,9 @@ from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.inline import workshop
 from clearspot.job import Asked, Job, open_desk, open_job, open_studio
-from clearspot.project import find_project
-from clearspot.work import produce
+from clearspot.pipeline import warm_up
+from clearspot.project import Project, find_project
+from clearspot.work import Hands, produce, spots_at_once
 
 MAX_THREADS = 64
 """Threads only wait here; ``Studio.work`` holds back what is heavy."""
@@ -35,13 +38,14 @@ class _Handed:
     """A job that is open already, and what became of it. Prefect stores parameters and results; these stay here."""
 
     job: Job
+    make: Callable[[Job], list[Outcome]]
     outcomes: list[Outcome] | None = None
 
 
 _handed: ContextVar[_Handed | None] = ContextVar("handed", default=None)
 
 
-def _can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def asked_again(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """A retry helps where the machine failed, never where consent, approval or the gate said no."""
     return isinstance(state.result(raise_on_failure=False), MachineFault)
 
@@ -53,7 +57,7 @@ def _stage(function: Any, name: str, retries: int = 0) -> Any:
         name=name,
         retries=retries,
         retry_delay_seconds=1,
-        retry_condition_fn=_can_help,
+        retry_condition_fn=asked_again,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
@@ -96,10 +100,15 @@ def localize(
     spot: str, locales: list[str] | None = None, profiles: list[str] | None = None, out: str = "out"
 ) -> State[str]:
     """Turn a spot's recording into finished, disclosed, cleared files in its locales."""
+    return _localized(spot, locales, profiles, out)  # goes to workers with its tasks: it may name nothing that cannot
+
+
+def _localized(spot: str, locales: list[str] | None, profiles: list[str] | None, out: str) -> State[str]:
     handed = _handed.get()
-    outcomes = _make(handed.job) if handed else produce(_open(spot, locales, profiles, out), _make)
     if handed:
-        handed.outcomes = outcomes
+        outcomes = handed.outcomes = handed.make(handed.job)
+    else:
+        outcomes = _produced(spot, locales, profiles, out)
     refused = [outcome for outcome in outcomes if outcome.error]
     if refused:
         names = ", ".join(f"{spot} {outcome.locale} {outcome.profile}" for outcome in refused)
@@ -109,6 +118,7 @@ def localize(
 
 def _make(job: Job) -> list[Outcome]:
     """Everything that a job has to do, as tasks of the flow that runs."""
+    warm_up(job)
     with workshop(job.out) as folder:
         try:
             ordered = _order(job, Path(folder))
@@ -120,23 +130,39 @@ def _make(job: Job) -> list[Outcome]:
         if job.studio.stopped:  # what failed for that reason was not refused
             raise KeyboardInterrupt
         outcomes = [_outcome(job, one) for one in ordered]
-    _report(job, outcomes)
+    report(job, outcomes)
     return outcomes
 
 
 def run(job: Job) -> list[Outcome]:
-    """Run the flow on a job that is open already."""
-    handed = _Handed(job)
+    """Run the flow on a job that is open already, on threads of this process."""
+    warm_up(job)
+    return run_flow(job, _make, lambda: contextlib.nullcontext(None))
+
+
+def run_flow(
+    job: Job, make: Callable[[Job], list[Outcome]], begun: Callable[[], AbstractContextManager[Any]]
+) -> list[Outcome]:
+    """Run the flow on a job that is open already.
+
+    Args:
+        job: What is to be made.
+        make: Makes it, as tasks of the flow.
+        begun: What the flow needs around it; gives its task runner (None: threads).
+    """
+    handed = _Handed(job, make)
 
     def flow_of_job() -> State[Any]:
         _handed.set(handed)
-        return localize.with_options(flow_run_name=job.spot.id)(
-            spot=str(job.spot.folder),
-            locales=list(job.locales),
-            profiles=list(job.profiles),
-            out=str(job.out),
-            return_state=True,
-        )
+        with begun() as task_runner:
+            state: State[Any] = localize.with_options(flow_run_name=job.spot.id, task_runner=task_runner)(
+                spot=str(job.spot.folder),
+                locales=list(job.locales),
+                profiles=list(job.profiles),
+                out=str(job.out),
+                return_state=True,
+            )
+            return state
 
     state = _aside(flow_of_job, job.studio.stop)
     if handed.outcomes is not None:
@@ -205,7 +231,7 @@ def _result(step: PrefectFuture[Any]) -> Any:
     return step.state.result(raise_on_failure=False) if step.state.is_final() else None
 
 
-def _report(job: Job, outcomes: list[Outcome]) -> None:
+def report(job: Job, outcomes: list[Outcome]) -> None:
     """The run's gate table, as an artifact on the flow run's page."""
     create_table_artifact(
         key=f"gate-{job.spot.id}".replace("_", "-"),
@@ -220,6 +246,27 @@ def _report(job: Job, outcomes: list[Outcome]) -> None:
         ],
         description=f"What the gate found in {job.spot.id}",
     )
+
+
+@contextlib.contextmanager
+def hands_of(project: Project) -> Iterator[Hands]:
+    """What makes a project's deliverables, as its settings say: threads of this process, or a cluster."""
+    if project.settings.machines.runner == "threads":
+        yield Hands(run)
+        return
+    from clearspot_flows.machines import Cluster
+
+    with Cluster(project) as cluster:
+        yield Hands(cluster, spots_at_once(project.settings.machines.processes))
+
+
+def _produced(spot: str, locales: list[str] | None, profiles: list[str] | None, out: str) -> list[Outcome]:
+    """A run that nobody prepared: a deployment's, or a work pool's."""
+    job = _open(spot, locales, profiles, out)
+    if job.project.settings.machines.runner == "threads":
+        return produce(job, _make)
+    with hands_of(job.project) as hands:
+        return produce(job, hands.run)
 
 
 def _open(spot: str, locales: list[str] | None, profiles: list[str] | None, out: str) -> Job:

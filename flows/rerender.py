@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clearspot_flows.localize import run
+from clearspot_flows.localize import hands_of
 from clearspot_flows.notify import tell
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -37,7 +37,8 @@ def _rerender(project: Project, root: str, out: str, spots: list[str] | None) ->
     folders = map(Path, spots) if spots else (each for each in find_spots(Path(root)) if own_schedule(each) is None)
     studio = open_studio(project)
     try:
-        results = list(sweep(open_desk(project, studio), folders, Path(out), run))
+        with hands_of(project) as hands:
+            results = list(sweep(open_desk(project, studio), folders, Path(out), hands))
     finally:
         studio.stop()
     _report(results)

@@ -21,11 +21,22 @@ WORKSHOP = ".clearspot-"
 
 def run(job: Job) -> list[Outcome]:
     """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
-    with workshop(job.out) as folder, ThreadPoolExecutor(_threads(job), "clearspot") as pool:
+    pipeline.warm_up(job)
+    with workshop(job.out) as folder:
+        return run_in(job, Path(folder))
+
+
+def run_in(job: Job, folder: Path, known: TimedScript | None = None) -> list[Outcome]:
+    """Every deliverable of a job, its candidates in a folder; ``known`` is the timed script where it is known."""
+
+    def timed_script() -> TimedScript:
+        return known or pipeline.align_script(job, pipeline.transcribe_recording(job))
+
+    with ThreadPoolExecutor(_threads(job), "clearspot") as pool:
         try:
             bed = pool.submit(pipeline.look_at_bed, job)
-            timed = pool.submit(lambda: pipeline.align_script(job, pipeline.transcribe_recording(job)))
-            locales = [pool.submit(_locale, job, locale, timed, bed, Path(folder), pool) for locale in job.locales]
+            timed = pool.submit(timed_script)
+            locales = [pool.submit(_locale, job, locale, timed, bed, folder, pool) for locale in job.locales]
             outcomes = [outcome for future in locales for outcome in future.result()]
         except BaseException:
             job.studio.stop()  # first, so that what waits for it ends too

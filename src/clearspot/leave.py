@@ -66,9 +66,8 @@ class Foresight:
         self._standing: dict[str, Refused | None] = {}
 
     def forget(self) -> None:
-        """Ask everything anew from here on."""
-        self._voices.clear()
-        self._standing.clear()
+        """Ask everything anew from here on; whoever is asking meanwhile is not disturbed."""
+        self._voices, self._standing = {}, {}
 
     def voice(self, job: Job) -> Voice:
         """A job's voice.
@@ -77,13 +76,13 @@ class Foresight:
             BadInput: There is none of that name.
             Refused: It has no consent record.
         """
-        voice_id = job.spot.order.voice
-        if voice_id not in self._voices:
+        voice_id, known = job.spot.order.voice, self._voices
+        if voice_id not in known:
             try:
-                self._voices[voice_id] = load_voice(voice_id, job.desk.voices)
+                known[voice_id] = load_voice(voice_id, job.desk.voices)
             except Refused as refusal:
-                self._voices[voice_id] = refusal
-        found = self._voices[voice_id]
+                known[voice_id] = refusal
+        found = known[voice_id]
         if isinstance(found, Refused):
             raise found
         return found
@@ -94,14 +93,14 @@ class Foresight:
         Raises:
             Refused: It would not.
         """
-        voice = self.voice(job)
-        if voice.id not in self._standing:
+        voice, known = self.voice(job), self._standing
+        if voice.id not in known:
             try:
                 require_all(voice, job.authority)
-                self._standing[voice.id] = None
+                known[voice.id] = None
             except Refused as refusal:
-                self._standing[voice.id] = refusal
-        if (stands_against := self._standing[voice.id]) is not None:
+                known[voice.id] = refusal
+        if (stands_against := known[voice.id]) is not None:
             raise stands_against
         require_consent(asked_of(job, locale), voice)
         foresee(

@@ -76,8 +76,10 @@ class Bed:
 def warm_up(job: Job) -> None:
     """Begin what every runner begins with, while the runner starts: load the voice, hear the recording.
 
-    What fails here fails again, and is told, in the stage that it belongs to.
+    What fails here fails again, and is told, in the stage that it belongs to. A second call does nothing.
     """
+    if job.ahead:
+        return
 
     def voice() -> None:
         require_script_approval(job.spot, job.approvals)

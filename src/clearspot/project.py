@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -74,6 +74,29 @@ class Sweep(Strict):
     out: str = "out"
 
 
+class Machines(Strict):
+    """Who makes what Prefect runs: ``threads`` of this process, or worker processes of ``dask`` or ``ray``.
+
+    ``address`` is a running cluster's (empty: one on this machine, for as long as the run); ``workers`` is how many
+    worker processes it has (0: one a core).
+    """
+
+    runner: Literal["threads", "dask", "ray"] = "threads"
+    address: str = Field(default="", pattern=r"^\S*$")
+    workers: int = Field(default=0, ge=0, le=10_000)
+
+    @property
+    def processes(self) -> int:
+        """How many worker processes there are, as far as is said."""
+        return self.workers or os.cpu_count() or 1
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> Self:
+        if self.runner == "threads" and (self.address or self.workers):
+            raise ValueError("runner: should be dask or ray where address or workers are given")
+        return self
+
+
 class Settings(Strict):
     """``configs/clearspot.yaml``. Relative paths start at the project's folder.
 
@@ -82,11 +105,10 @@ class Settings(Strict):
     options of each engine by its name; ``models_dir`` holds the weights (empty: the user's cache folder); ``audit_dir``
     holds the audit log (empty: ``.clearspot/audit``; machines that share voices share one); ``signing`` says who signs
     manifests; ``offline`` forbids fetching weights; ``workers`` is how many engine calls run side by side (0: one a
-    core).
-    ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
+    core). ``store`` keeps what stages gave, in a folder (empty: ``.clearspot/store``) or at a URL of fsspec such as
     ``s3://bucket/clearspot``, which gets ``store_options``; it grows to ``store_limit_gb`` (10**9 bytes). ``sweep``
     says what a re-render looks at, ``schedule`` when; ``notify`` names the notification block of Prefect's that is told
-    what was not in order (empty: nobody is).
+    what was not in order (empty: nobody is); ``machines`` says who makes what Prefect runs.
     """
 
     provider: str = "Clearspot user"
@@ -105,6 +127,7 @@ class Settings(Strict):
     sweep: Sweep = Sweep()
     schedule: Schedule = Schedule(interval_s=600)
     notify: Annotated[str, BeforeValidator(_a_block)] = ""
+    machines: Machines = Machines()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,12 +68,14 @@ class Checked:
 class Store:
     """Blobs and action records on a shelf. Safe for several threads and processes.
 
-    ``broken`` is set by who found it unusable, so that nobody else of this process waits for it again.
+    ``broken`` is set by who found it unusable, so that nobody else of this process waits for it again; ``swept_at`` by
+    who made room in it (seconds of ``time.monotonic``).
     """
 
     def __init__(self, shelf: Shelf, limit_bytes: int) -> None:
         self.shelf, self.limit_bytes = shelf, limit_bytes
         self.broken = False
+        self.swept_at = float("-inf")
 
     def find(self, key: str) -> Record | None:
         """The record of an action whose blob is there, as large as it should be; else None."""

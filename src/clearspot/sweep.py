@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from clearspot.delivery import Outcome, as_error
 from clearspot.digests import digest_book
@@ -20,7 +22,7 @@ from clearspot.progress import Event, Tell
 from clearspot.schedule import Schedule
 from clearspot.spot import SPOT_FILE, SpotFile
 from clearspot.takedown import take_down
-from clearspot.work import Runner, news, produce
+from clearspot.work import Hands, Runner, news, produce
 from clearspot.yamlfile import load_model
 
 State = Literal["unchanged", "waiting", "made", "not exported", "failed", "under way", "taken down"]
@@ -124,35 +126,69 @@ def sweep(
     desk: Desk,
     folders: Iterable[Path],
     out: Path,
-    runner: Runner,
+    hands: Hands,
     wanted: Callable[[Deliverable], bool] = news,
     watch: Callable[[Path], Tell] = lambda _: _nobody,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Result]:
-    """Make what changed in each spot, one spot at a time.
+    """Make what changed in each spot, as many spots at once as there are hands for.
 
     Args:
         desk: What they share.
         folders: The spots.
         out: Where deliverables go.
-        runner: Makes what is not kept.
+        hands: Make what is not kept.
         wanted: Which of what is not kept is to be made.
         watch: Gives, for a spot, who is told of its stages.
+        go_on: Whether a further spot is to be begun; those that are under way are ended.
+
+    Yields:
+        What became of each spot, as soon as it is known.
     """
     yield from _taken_down(desk, out)
     foresight = Foresight()
-    for folder, planned in plans(desk, folders, out, foresight):
-        if isinstance(planned, ClearspotError):
-            yield Result(folder, "failed", error=planned)
-            continue
-        waits = tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
-        if not any(wanted(one) for one in planned.deliverables):
-            yield Result(folder, "waiting" if waits else "unchanged", waits, warnings=planned.warnings)
-        else:
-            why = tuple(dict.fromkeys(told for one in planned.deliverables if wanted(one) for told in one.why))
-            open_one = partial(open_job, Asked(folder, out=out), desk, watch(folder))
-            result = _made(open_one, folder, why, runner, wanted)
-            yield replace(result, warnings=(*planned.warnings, *result.warnings), waiting=waits)
-            foresight.forget()  # that took its time
+
+    def begin(folder: Path, planned: SpotPlan) -> Result:
+        why = tuple(dict.fromkeys(told for one in planned.deliverables if wanted(one) for told in one.why))
+        open_one = partial(open_job, Asked(folder, out=out), desk, watch(folder))
+        result = _made(open_one, folder, why, hands.run, wanted)
+        foresight.forget()  # that took its time
+        return replace(result, warnings=(*planned.warnings, *result.warnings), waiting=_waits(planned))
+
+    if hands.spots == 1:  # in this thread, which is the one that signals reach
+        for folder, planned in plans(desk, takewhile(lambda _: go_on(), folders), out, foresight):
+            yield _settled(folder, planned, wanted) or begin(folder, cast(SpotPlan, planned))
+        return
+    with ThreadPoolExecutor(hands.spots, "clearspot-spot") as pool:
+        under_way: set[Future[Result]] = set()
+        try:
+            for folder, planned in plans(desk, takewhile(lambda _: go_on(), folders), out, foresight):
+                if settled := _settled(folder, planned, wanted):
+                    yield settled
+                    continue
+                under_way.add(pool.submit(begin, folder, cast(SpotPlan, planned)))
+                while len(under_way) >= hands.spots:
+                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    yield from (one.result() for one in done)
+            yield from (one.result() for one in as_completed(under_way))
+        except BaseException:
+            desk.studio.close()  # first, so that the runs of all spots end
+            raise
+
+
+def _settled(folder: Path, planned: SpotPlan | ClearspotError, wanted: Callable[[Deliverable], bool]) -> Result | None:
+    """What is known of a spot from its plan alone; None where there is something to be made."""
+    if isinstance(planned, ClearspotError):
+        return Result(folder, "failed", error=planned)
+    if any(wanted(one) for one in planned.deliverables):
+        return None
+    waits = _waits(planned)
+    return Result(folder, "waiting" if waits else "unchanged", waits, warnings=planned.warnings)
+
+
+def _waits(planned: SpotPlan) -> tuple[str, ...]:
+    """The lines that wait for a sign-off."""
+    return tuple(dict.fromkeys(told for one in planned.deliverables if one.waits for told in one.why))
 
 
 def _taken_down(desk: Desk, out: Path) -> Iterator[Result]:

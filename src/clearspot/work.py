@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot.delivery import Outcome, conclude, refuse_deliverable
@@ -14,7 +15,6 @@ from clearspot.gate.rules import Finding
 from clearspot.job import Job, require_ready
 from clearspot.leave import Foresight
 from clearspot.locks import spot_lock
-from clearspot.pipeline import warm_up
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
 from clearspot.publish import REFUSAL, RUN_FILE, place_of
 from clearspot.published import path_of
@@ -25,6 +25,26 @@ from clearspot.yamlfile import load_model
 
 Runner = Callable[[Job], list[Outcome]]
 """Makes everything in a job's ``todo``: with Prefect or without."""
+
+MOST_SPOTS = 64
+"""So many spots are under way at most, whoever works for them: each has a flow and a lock here."""
+
+
+ROOM_S = 600.0
+"""So often at most a process looks whether the store is within its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What makes deliverables, and how many spots it should be given at once."""
+
+    run: Runner
+    spots: int = 1
+
+
+def spots_at_once(workers: int) -> int:
+    """How many spots keep so many workers busy: one each, also while one is concluded and the next is planned."""
+    return min(workers + 1, MOST_SPOTS)
 
 
 def everything(planned: Deliverable) -> bool:
@@ -71,7 +91,6 @@ def produce(
         if left.todo:
             job.studio.go_on()
             require_ready(left)
-            warm_up(left)
             made |= {(one.locale, one.profile): one for one in runner(left)}
         done = kept | made
         order = [(locale, profile) for locale, profiles in job.todo.items() for profile in profiles]
@@ -172,7 +191,14 @@ def _kept(job: Job, planned: Deliverable) -> Outcome:
 
 
 def _make_room(job: Job) -> None:
-    """Keep the store within its limit. What fails here fails no deliverable."""
+    """Keep the store within its limit. What fails here fails no deliverable.
+
+    All of it is read for that: one process does it every now and then, and not after each of a thousand spots.
+    """
+    now = time.monotonic()
+    if job.desk.store.swept_at + ROOM_S > now:
+        return
+    job.desk.store.swept_at = now
     try:
         job.desk.store.sweep()
     except MachineFault as error:

@@ -15,6 +15,7 @@ import pytest
 from clearspot import inline, job
 from clearspot.errors import BadInput
 from clearspot.sweep import Result, find_spots, sweep
+from clearspot.work import Hands
 from tests.change_scenes import (
     COCOA,
     NAMES,
@@ -280,7 +281,7 @@ def test_of_two_sweeps_at_once_each_deliverable_is_exported_once(swept: Scene, c
         studio = job.open_studio(swept.project)
         desk = job.open_desk(swept.project, studio)
         gate.wait(10)
-        found[number] = [*sweep(desk, find_spots(swept.project.sweep_root), swept.project.sweep_out, inline.run)]
+        found[number] = [*sweep(desk, find_spots(swept.project.sweep_root), swept.project.sweep_out, Hands(inline.run))]
         studio.stop()
 
     threads = [threading.Thread(target=go, args=(number,)) for number in found]
@@ -296,3 +297,44 @@ def test_of_two_sweeps_at_once_each_deliverable_is_exported_once(swept: Scene, c
     states = {result.state for results in found.values() for result in results}
     assert states <= {"unchanged", "made", "under way"}
     assert serve(clearspot)[:2] == (0, UNCHANGED)
+
+
+def test_the_store_is_not_read_through_after_every_spot(
+    swept: Scene, monkeypatch: pytest.MonkeyPatch, clearspot: Call
+) -> None:
+    """With a thousand spots that would be a thousand times all of it; with one it is once, as ever."""
+    from clearspot.store import Store, Swept
+
+    sweeps: list[Store] = []
+    monkeypatch.setattr(Store, "sweep", lambda self: (sweeps.append(self), Swept(0, 0))[1])
+    for name in NAMES:
+        change(spot(swept, name))
+    clearspot("run", swept.project.sweep_root, "--runner", "inline", "--out", swept.out, "--json")
+    assert len(sweeps) == 1
+
+
+def swept_side_by_side(swept: Scene, at_once: int, go_on: Callable[[], bool]) -> list[Result]:
+    for name in NAMES:
+        change(spot(swept, name))
+    studio = job.open_studio(swept.project)
+    desk = job.open_desk(swept.project, studio)
+    folders = find_spots(swept.project.sweep_root)
+    return [*sweep(desk, folders, swept.out, Hands(inline.run, at_once), go_on=go_on)]
+
+
+def test_spots_side_by_side_come_to_the_same(swept: Scene, clearspot: Call) -> None:
+    results = swept_side_by_side(swept, 2, lambda: True)
+    assert sorted((result.folder.name, result.state) for result in results) == [
+        (Path(name).name, "made") for name in sorted(NAMES, key=lambda name: Path(name).name)
+    ]
+    assert serve(clearspot)[:2] == (0, UNCHANGED)
+
+
+def test_side_by_side_too_none_begins_that_is_not_wanted_and_none_is_lost(swept: Scene) -> None:
+    asked: list[int] = []
+
+    def twice() -> bool:
+        asked.append(1)
+        return len(asked) <= 2
+
+    assert [result.state for result in swept_side_by_side(swept, 2, twice)] == ["made", "made"]

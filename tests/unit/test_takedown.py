@@ -84,6 +84,17 @@ def test_a_sweep_takes_down_and_says_it_once(left: Scene, clearspot: Call) -> No
     assert serve(clearspot)[:2] == (0, {"lumen-coffee": "unchanged"})
 
 
+def test_a_batch_tells_it_and_goes_on(left: Scene, clearspot: Call) -> None:
+    """What was taken down is no spot's failure: the batch does not stop for it."""
+    assert clearspot(*REVOKE)[0] == 0
+    spots = left.project.sweep_root
+    code, out, err = clearspot("run", spots, "--runner", "inline", "--out", left.out, "--max-failures", "1")
+    assert (code, media(left)) == (1, [])
+    assert f"{left.out / 'lumen-coffee'}  taken down" in out
+    assert "lumen-coffee  not exported" in out
+    assert "was taken down: consent record" in err
+
+
 def test_it_needs_no_certificate(left: Scene, clearspot: Call, tmp_path: Path) -> None:
     """Where nothing can be signed any more, plans are made and what may not lie there goes."""
     ended = authority(tmp_path / "ended", until=NOW - dt.timedelta(days=1))

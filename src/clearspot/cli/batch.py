@@ -1,4 +1,4 @@
-"""``clearspot run ROOT``: many spots, one after the other, each with all the cores."""
+"""``clearspot run ROOT``: many spots, as many at once as there are hands for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from clearspot.progress import Event, Tell
 from clearspot.project import Project
 from clearspot.sweep import Result, find_spots, sweep
-from clearspot.work import Runner, everything
+from clearspot.work import Hands, everything
 
 NOT_BEGUN = "not begun"
 SHOWN = 20
@@ -63,19 +63,17 @@ class BatchScreen:
         return table
 
     def _name(self, folder: Path) -> str:
-        return str(folder.relative_to(self._root)) if folder != self._root else folder.name
+        return _below(folder, self._root)
 
 
-def run_batch(
-    project: Project, root: Path, out: Path, runner: Runner, *, max_failures: int | None, as_json: bool
-) -> int:
+def run_batch(project: Project, root: Path, out: Path, hands: Hands, *, max_failures: int | None, as_json: bool) -> int:
     """Make every spot below a root.
 
     Args:
         project: The spots'.
         root: Their folder.
         out: Where deliverables go.
-        runner: Makes what is not kept.
+        hands: Make what is not kept.
         max_failures: After so many spots that are not in order, no further one is begun.
         as_json: One JSON object on stdout, and nothing else there.
 
@@ -88,16 +86,20 @@ def run_batch(
     console = Console(stderr=True)
     studio = open_studio(project)
     results: list[Result] = []
+
+    def go_on() -> bool:
+        failed = sum(bool(one.exit_code) for one in results if one.state != "taken down")
+        return max_failures is None or failed < max_failures
+
     with _live(console, BatchScreen(console, root, folders), quiet=as_json) as screen:
         try:
-            for result in sweep(open_desk(project, studio), folders, out, runner, everything, screen.watch):
+            for result in sweep(open_desk(project, studio), folders, out, hands, everything, screen.watch, go_on):
                 screen.ended(result)
                 results.append(result)
-                if max_failures is not None and sum(bool(one.exit_code) for one in results) >= max_failures:
-                    break
         finally:
             studio.stop()
-    left = folders[len(results) :]
+    begun = {result.folder for result in results}
+    left = [folder for folder in folders if folder not in begun]
     _tell(results, left, root, as_json=as_json)
     return max((result.exit_code for result in results), default=0)
 
@@ -145,4 +147,7 @@ def _tell(results: Sequence[Result], left: Sequence[Path], root: Path, *, as_jso
 
 
 def _below(folder: Path, root: Path) -> str:
-    return str(folder.relative_to(root)) if folder != root else folder.name
+    """A spot's place below the root; where something was taken down, its place in the output."""
+    if folder == root:
+        return folder.name
+    return str(folder.relative_to(root)) if folder.is_relative_to(root) else str(folder)

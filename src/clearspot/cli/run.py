@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from clearspot.delivery import Outcome
     from clearspot.job import Job
     from clearspot.project import Project
+    from clearspot.work import Hands
 
 
 class Runner(enum.StrEnum):
@@ -46,14 +49,15 @@ def run(
 
         if locale or profile:
             raise BadInput("is for one spot.", where="--locale, --profile", remedy=f"Name a spot below {spot}.")
-        run_job = runner_of(runner, project)
-        return run_batch(project, spot, out, run_job, max_failures=max_failures, as_json=as_json)
+        with hands_of(runner, project) as hands:
+            return run_batch(project, spot, out, hands, max_failures=max_failures, as_json=as_json)
     asked = Asked(spot, tuple(locale or ()), tuple(profile or ()), out)
     with show.live(quiet=as_json) as screen:
         studio = open_studio(project, screen.fetching)
         job = open_job(asked, open_desk(project, studio), screen.tell)
         try:
-            outcomes = produce(job, runner_of(runner, project), expect=screen.expect)
+            with hands_of(runner, project) as hands:
+                outcomes = produce(job, hands.run, expect=screen.expect)
         finally:
             studio.stop()
     show.outcomes(job, outcomes, as_json=as_json)
@@ -68,21 +72,33 @@ def _holds_spots(folder: Path) -> bool:
     return folder.is_dir() and not (folder / SPOT_FILE).exists() and any(find_spots(folder))
 
 
-def runner_of(name: Runner, project: Project) -> Callable[[Job], list[Outcome]]:
-    """What makes a job's deliverables; Prefect is imported when there is something to make, and not before."""
+@contextlib.contextmanager
+def hands_of(name: Runner, project: Project) -> Iterator[Hands]:
+    """What makes deliverables; Prefect is imported when there is something to make, and not before."""
+    from clearspot import inline
+    from clearspot.pipeline import warm_up
+    from clearspot.work import Hands, spots_at_once
+
+    machines, lock, last = project.settings.machines, threading.Lock(), contextlib.ExitStack()
+    opened: list[Hands] = []
 
     def prefect(job: Job) -> list[Outcome]:
-        from clearspot_flows.quiet import settle
+        if machines.runner == "threads":
+            warm_up(job)
+        with lock:
+            if not opened:
+                from clearspot_flows.quiet import settle
 
-        settle(project.prefect_dir)
-        from clearspot_flows.localize import run as run_job
+                settle(project.prefect_dir)
+                from clearspot_flows.localize import hands_of as hands_of_project
 
-        made: list[Outcome] = run_job(job)
+                opened.append(last.enter_context(hands_of_project(project)))
+        made: list[Outcome] = opened[0].run(job)
         return made
 
-    def inline(job: Job) -> list[Outcome]:
-        from clearspot.inline import run as run_job
-
-        return run_job(job)
-
-    return prefect if name is Runner.PREFECT else inline
+    with last:
+        if name is Runner.INLINE:
+            yield Hands(inline.run)
+        else:
+            many = machines.runner != "threads"
+            yield Hands(prefect, spots_at_once(machines.processes) if many else 1)

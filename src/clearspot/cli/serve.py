@@ -30,11 +30,12 @@ def _once(project: Project, *, as_json: bool) -> int:
     from clearspot.inline import run
     from clearspot.job import open_desk, open_studio
     from clearspot.sweep import find_spots, sweep
+    from clearspot.work import Hands
 
     studio = open_studio(project)
     results = []
     try:
-        for result in sweep(open_desk(project, studio), find_spots(project.sweep_root), project.sweep_out, run):
+        for result in sweep(open_desk(project, studio), find_spots(project.sweep_root), project.sweep_out, Hands(run)):
             results.append(result)
             if not as_json:
                 _tell(result)

@@ -35,6 +35,7 @@ class Studio:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _hands: ThreadPoolExecutor = field(init=False, repr=False)
     _stopped: bool = field(default=False, init=False, repr=False)
+    _closed: bool = field(default=False, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -75,8 +76,13 @@ class Studio:
 
     def go_on(self) -> None:
         """Begin again after a stop, with the engines that are loaded: one run's end is not the next one's."""
-        if self._stopped:
+        if self._stopped and not self._closed:
             self.__post_init__()
+
+    def close(self) -> None:
+        """Stop, whatever is still about to begin."""
+        self._closed = True
+        self.stop()
 
     def speech(self, name: str) -> SpeechEngine:
         """The speech engine of that name.

@@ -1,0 +1,234 @@
+"""What one more worker process is worth, and what a spot-locale costs: real engines, an empty store for each round.
+
+    python -m scripts.bench_scale [--spots 4] [--locales 3] [--workers 1 2] [--rounds N] [--out scale.json]
+
+Each candidate is one `clearspot run` of all spots by so many Dask worker processes of one thread. Prefect's server,
+the scheduler and the workers are running before it begins, as they are where many machines work; models are loaded
+within it, by each worker for itself. Profile: podcast. Bar: two workers give at least 1.8 times one.
+
+What is measured goes to a JSON file that ``scripts.simulate_scale`` reads: seconds and CPU seconds of each task, what a
+spot costs its coordinator, bytes and requests of the store, and how many empty tasks a second Dask alone, and Prefect
+over Dask with its server, get through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import psutil
+
+from clearspot.project import Project
+from scripts.bench_project import SPOT, bench_project
+
+BAR = 1.8
+LOCALES = ("es-ES", "it-IT", "pt-BR")
+EMPTY_DASK, EMPTY_PREFECT = 1_000, 60
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextlib.contextmanager
+def site(home: Path, workers: int) -> Iterator[dict[str, str]]:
+    """Prefect's server, a scheduler and workers; gives what runs need in their environment."""
+    from clearspot_flows.quiet import settle
+    from clearspot_flows.server import prefect_server
+
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    settle(home)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    dask = Path(sys.executable).with_name("dask")
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])
+    with prefect_server(home, free_port()) as api, (home / "dask.log").open("wb") as log:
+        given = {
+            "PREFECT_API_URL": api,
+            "DASK_ADDRESS": address,
+            "PYTHONPATH": path,
+            "BENCH_NOTES": str(home / "notes"),
+        }
+        options = ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--no-nanny", "--memory-limit", "0"]
+        commands = [[dask, "scheduler", "--host", address, "--no-dashboard"]]
+        commands += workers * [
+            [dask, "worker", address, *options, "--local-directory", home, "--preload", "scripts.bench_scale_worker"]
+        ]
+        processes = [
+            subprocess.Popen([str(word) for word in command], env=os.environ | given, stdout=log, stderr=log)
+            for command in commands
+        ]
+        try:
+            wait_for_workers(address, workers)
+            yield given
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait()
+
+
+def wait_for_workers(address: str, workers: int) -> None:
+    import distributed
+
+    with distributed.Client(address, timeout=120, set_as_default=False) as client:
+        client.wait_for_workers(workers, timeout=300)
+
+
+def make_spots(project: Project, spots: int, locales: int) -> None:
+    """So many copies of the demo spot, of so many of its locales, one profile each."""
+    folder = project.root / "spots"
+    shutil.rmtree(folder)
+    for number in range(spots):
+        copy = folder / f"spot-{number}"
+        shutil.copytree(SPOT, copy)
+        order = copy / "spot.yaml"
+        text = order.read_text(encoding="utf-8").replace("id: lumen-coffee", f"id: spot-{number}")
+        text = text.replace("profiles: [broadcast-eu, podcast, stream]", "profiles: [podcast]")
+        kept = (line for line in text.splitlines() if not line.strip().startswith(LOCALES[locales:]))
+        order.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+
+def measured(workers: int, spots: int, locales: int) -> dict[str, Any]:
+    """One candidate: wall seconds, and what its tasks and its store cost."""
+    with tempfile.TemporaryDirectory() as name, bench_project() as project, site(Path(name), workers) as given:
+        make_spots(project, spots, locales)
+        settings = project.root / "configs" / "clearspot.yaml"
+        machines = f"machines: {{runner: dask, address: '{given['DASK_ADDRESS']}', workers: {workers}}}\n"
+        settings.write_text(settings.read_text(encoding="utf-8") + machines, encoding="utf-8")
+        command = [sys.executable, "-m", "scripts.bench_scale_worker", "run", str(project.root / "spots")]
+        began = time.perf_counter()
+        run = subprocess.Popen(
+            [*command, "--out", str(project.root / "out"), "--json"],
+            env=os.environ | given,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        said, _ = run.communicate()
+        wall_s = time.perf_counter() - began
+        if run.returncode:
+            sys.exit(f"the run ended with {run.returncode}: {said}")
+        notes = [json.loads(line) for line in Path(given["BENCH_NOTES"]).read_text(encoding="utf-8").splitlines()]
+        blobs = [path.stat().st_size for path in (project.store_dir / "blobs").glob("*/*")]
+        overhead = empty_tasks(given) if workers > 1 else {}
+        return {"wall_s": wall_s, "notes": notes, "store_bytes": sum(blobs), "blobs": len(blobs), **overhead}
+
+
+def empty_tasks(given: dict[str, str]) -> dict[str, float]:
+    """How many tasks that do nothing are done a second: by Dask alone, and by Prefect's tasks over it."""
+    code = (
+        "import sys; from scripts.bench_scale import empty_dask, empty_prefect; "
+        "print(empty_dask(sys.argv[1]), empty_prefect(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", code, given["DASK_ADDRESS"]]
+    done = subprocess.run(command, env=os.environ | given, stdout=subprocess.PIPE, text=True, check=True)
+    dask, prefect = map(float, done.stdout.split())
+    return {"dask_tasks_per_s": dask, "prefect_tasks_per_s": prefect}
+
+
+def empty_dask(address: str) -> float:
+    import distributed
+
+    with distributed.Client(address, set_as_default=False) as client:
+        client.gather(client.map(_nothing, range(10), pure=False))
+        began = time.perf_counter()
+        client.gather(client.map(_nothing, range(EMPTY_DASK), pure=False))
+        return EMPTY_DASK / (time.perf_counter() - began)
+
+
+def empty_prefect(address: str) -> float:
+    from prefect import flow, task
+    from prefect.cache_policies import NO_CACHE
+    from prefect_dask import DaskTaskRunner
+
+    nothing = task(_nothing, name="nothing", cache_policy=NO_CACHE, persist_result=False)
+
+    @flow(name="empty", task_runner=DaskTaskRunner(address=address), persist_result=False)
+    def empty(count: int) -> float:
+        began = time.perf_counter()
+        for future in [nothing.submit(number) for number in range(count)]:
+            future.wait()
+        return time.perf_counter() - began
+
+    empty(4)
+    return EMPTY_PREFECT / float(empty(EMPTY_PREFECT))
+
+
+def _nothing(number: int) -> int:
+    return number
+
+
+def summary(found: dict[int, dict[str, Any]], spots: int, locales: int) -> dict[str, Any]:
+    """What the simulation takes: means of tasks that ran alone on a core, and what is shared."""
+    fewest, most = min(found), max(found)
+    notes = found[fewest]["notes"]
+    first = {note["pid"]: note for note in reversed(notes) if note["task"] == "make"}  # with models to load
+    warm = [note for note in notes if note["task"] == "make" and note is not first[note["pid"]]]
+    made = warm or [note for note in notes if note["task"] == "make"]
+    heard = [note for note in notes if note["task"] == "hear"]
+    pieces = spots * locales
+    asked = [note["requests"] for note in made]
+    return {
+        "spots": spots,
+        "locales": locales,
+        "wall_s": {str(workers): one["wall_s"] for workers, one in found.items()},
+        "make_s": mean(note["wall_s"] for note in made),
+        "make_cpu_s": mean(note["cpu_s"] for note in made),
+        "coordinator_s": sum(note["thread_s"] for note in notes if note["task"] == "coordinator") / spots,
+        "hear_s": mean(note["wall_s"] for note in heard[1:] or heard),
+        "load_s": max(0.0, mean(n["wall_s"] for n in first.values()) - mean(note["wall_s"] for note in made)),
+        "store_bytes_per_piece": found[fewest]["store_bytes"] / pieces,
+        "store_requests_per_piece": mean(sum(one.values()) for one in asked),
+        "store_requests_by_kind": {kind: mean(one[kind] for one in asked) for kind in asked[0]},
+        "dask_tasks_per_s": found[most].get("dask_tasks_per_s"),
+        "prefect_tasks_per_s": found[most].get("prefect_tasks_per_s"),
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "peak_worker_gb": max(note["peak_gb"] for one in found.values() for note in one["notes"] if "peak_gb" in note),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--spots", type=int, default=4)
+    parser.add_argument("--locales", type=int, default=3, choices=[1, 2, 3])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    best: dict[int, dict[str, Any]] = {}
+    for _ in range(options.rounds):
+        for workers in options.workers:
+            busy = psutil.getloadavg()[0]
+            one = measured(workers, options.spots, options.locales)
+            print(f"{workers} workers: {one['wall_s']:.1f} s (load before it {busy:.1f})", flush=True)
+            if workers not in best or one["wall_s"] < best[workers]["wall_s"]:
+                best[workers] = one
+    told = summary(best, options.spots, options.locales)
+    print(json.dumps(told, indent=2))
+    if options.out:
+        options.out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    if {1, 2} <= best.keys():
+        ratio = best[1]["wall_s"] / best[2]["wall_s"]
+        held = ratio >= BAR
+        print(f"{'ok  ' if held else 'UNDER'} two workers {ratio:.2f} times one, at least {BAR}")
+        sys.exit(not held)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Runs whose pieces are made by Ray's worker processes: `make test-extras` installs it. Only the engines are fakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.machine_scenes import LOCALES, WAIT_S, Site, a_site, essences, wait_for
+
+FAKES = """import sys
+if 'default_worker.py' in ' '.join(sys.orig_argv):
+    import tests.elsewhere_worker
+"""
+"""Ray starts its workers by a script of its own: they get their fakes from Python's own hook."""
+
+
+@pytest.fixture
+def site(keyed_project: Path, tmp_path: Path) -> Site:
+    made = a_site(keyed_project, tmp_path)
+    (tmp_path / "fakes").mkdir()
+    (tmp_path / "fakes" / "sitecustomize.py").write_text(FAKES)
+    made.env["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "fakes"), made.env["PYTHONPATH"]])
+    made.settings("machines: {runner: ray, workers: 2}\n")
+    return made
+
+
+def test_ray_makes_the_same_essence_and_loads_models_once(site: Site) -> None:
+    report = site.run()
+    assert essences(report) == essences(site.run(site.spot, "--runner", "inline", "--out", site.root / "inline"))
+    made = site.notes("made")
+    assert sorted(note["locale"] for note in made) == list(LOCALES)
+    workers = {note["pid"] for note in (*made, *site.notes("heard"))}
+    loaded = [note["pid"] for note in site.notes("studio") if note["pid"] in workers]
+    assert sorted(loaded) == sorted(workers)
+    assert site.leftovers() == []
+
+
+def test_a_worker_of_rays_that_is_killed_costs_time_and_nothing_else(site: Site) -> None:
+    undisturbed = essences(site.run(site.spot, "--runner", "inline", "--out", site.root / "inline"))
+    shutil.rmtree(site.root / ".clearspot" / "store")
+    run = site.start()
+    wait_for(run, lambda: site.notes("begun"), "nothing began")
+    victim = site.notes("begun")[0]
+    os.kill(victim["pid"], signal.SIGKILL)
+    said, told = run.communicate(timeout=WAIT_S)
+    assert essences(json.loads(said)) == undisturbed, told
+    assert len([note for note in site.notes("begun") if note["locale"] == victim["locale"]]) == 2
+    assert site.leftovers() == []
