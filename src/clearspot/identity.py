@@ -6,6 +6,7 @@ could bring another voice, and its likeness with it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from clearspot.consent.grant import Grant
 from clearspot.consent.record import TalentEvidence
 from clearspot.consent.registry import load_voice
-from clearspot.errors import ClearspotError
+from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import inside, write_atomically
 from clearspot.gate.speaker import Likeness
 from clearspot.hashing import sha256_json
@@ -56,8 +57,9 @@ def _spoken(job: Job, grant: Grant) -> Likeness:
     speech = job.studio.speech(grant.engine).speak(grant, text, 1.0)
     sound = resample(speech.samples, speech.rate_hz, LISTEN_RATE_HZ)
     found = job.studio.speaker_encoder().embed(sound)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(kept, json.dumps([float(value) for value in found]).encode())
+    with contextlib.suppress(OSError, MachineFault):  # where it cannot be remembered, it is spoken again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, json.dumps([float(value) for value in found]).encode())
     return Likeness("spoken", found)
 
 
