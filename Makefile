@@ -33,8 +33,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The engines use every core by themselves; all other tests run side by side.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile tests/unit tests/flows
+	$(BIN)/python -m pytest tests/engines
 
 $(EXTRAS)/.ready: pyproject.toml constraints.txt constraints-extras.txt
 	@echo "Setting up $(EXTRAS) (once; torch is large: some 7.5 GB)"
