@@ -77,10 +77,13 @@ def site(home: Path, workers: int) -> Iterator[dict[str, str]]:
             wait_for_workers(address, workers)
             yield given
         finally:
-            for process in processes:
+            for process in processes[::-1]:  # the scheduler last: workers say goodbye to it
                 process.terminate()
-            for process in processes:
-                process.wait()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 def wait_for_workers(address: str, workers: int) -> None:
