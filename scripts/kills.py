@@ -1,6 +1,6 @@
 """The demo run killed at random points, again and again: the same essence in the end, and nothing half-made left.
 
-    python -m scripts.kills [--kills 30]
+    python -m scripts.kills [--kills 30] [--locale L]...
 
 Real engines, without Prefect, in a project of its own. Each run goes on where the one before was killed; when one comes
 through, its essences are held against an undisturbed run, and all begins anew with an empty store. Ends with 1 where
@@ -144,10 +144,12 @@ def differing(place: Place, undisturbed: dict[str, str]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
-    kills = parser.parse_args().kills
+    parser.add_argument("--locale", action="append", default=[], help="only this locale of the demo (repeatable)")
+    asked = parser.parse_args()
+    kills, only = asked.kills, [word for locale in asked.locale for word in ("--locale", locale)]
     with bench_project() as project, tempfile.TemporaryDirectory(prefix="clearspot-kills-") as name:
         spot = project.root / "spots" / SPOT.name
-        command = ("clearspot", "run", str(spot), "--runner", "inline", "--json", "--out")
+        command = ("clearspot", "run", str(spot), "--runner", "inline", "--json", *only, "--out")
         place = Place(project, command, Path(name) / "undisturbed")
         began = time.monotonic()
         place.finish()
