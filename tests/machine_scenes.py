@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from clearspot.files import is_left_behind
 from tests.conftest import CHECKOUT, DEMO, edit
 
 WAIT_S = 300.0
@@ -72,8 +73,9 @@ class Site:
         return [note for note in map(json.loads, lines) if note["fact"] == fact]
 
     def leftovers(self) -> list[str]:
-        """Folders of candidates and half-written files."""
-        found = [*self.out.glob(".clearspot-*"), *self.root.rglob("*.partial")]
+        """Folders of candidates, and half-written files that nobody will finish."""
+        partials = [path for path in self.root.rglob("*.partial") if is_left_behind(path)]
+        found = [*self.out.glob(".clearspot-*"), *partials]
         return [str(path) for path in found]
 
 

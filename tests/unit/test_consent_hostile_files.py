@@ -276,7 +276,7 @@ def test_a_voice_that_is_named_by_a_path(
     options = [str(pem) if option == "KEY" else option for option in COMMANDS[command]]
     code, out, err = clearspot("voices", command, *options, "--", voice_id)
     assert (code, out) == (2, "")
-    assert err == f"clearspot: voices/: there is no voice {voice_id!r}; there is: ana, house.\n"
+    assert err == f"clearspot: voices/: there is no voice {voice_id!r}; there is: ana, house, joe.\n"
     after = everything_in(tmp_path)
     assert {name for name in before | after if before.get(name) != after.get(name)} <= {
         "project/.clearspot/audit/.lock"
