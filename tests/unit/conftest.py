@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.unit.hub import hub as hub
+from tests.unit.hub import hub  # noqa: F401
