@@ -164,7 +164,7 @@ def test_the_command_shows_a_table_and_ends_with_1_where_something_fails(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("os",), "there is no engine 'os'; there is: bergamot, faster-whisper, kokoro"),
+        (("os",), "there is no engine 'os'; there is: bergamot, coqui, faster-whisper, kokoro"),
         (("sherpa",), "a speech engine is checked with a voice of its own"),
         (("piper", "--voice", "house"), "voice 'house' is spoken with 'kokoro'"),
         (("kokoro", "--voice", "nobody"), "there is no voice 'nobody'"),
