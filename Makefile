@@ -42,7 +42,7 @@ $(EXTRAS)/.ready: pyproject.toml constraints.txt constraints-extras.txt
 	@echo "Setting up $(EXTRAS) (once; torch is large: some 7.5 GB)"
 	@$(PYTHON) -m venv $(EXTRAS)
 	@$(EXTRAS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --constraint constraints-extras.txt --editable '.[dev,coqui,ray,watermark-reference]'
+	  --constraint constraints-extras.txt --editable '.[dev,coqui,openai-whisper,ray,watermark-reference]'
 	@touch $@
 
 test-extras: $(EXTRAS)/.ready

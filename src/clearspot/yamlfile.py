@@ -276,6 +276,45 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
+def with_entry(text: str, field: str, key: str, value: Any, where: str) -> str:
+    """YAML text with one more entry in a mapping that is a field of the whole; everything else stays as it is written.
+
+    Args:
+        text: The text; its comments stay.
+        field: The mapping's name.
+        key: The new entry's, which is not there yet.
+        value: Plain values.
+        where: Only for the message.
+
+    Raises:
+        BadInput: The text holds no such mapping.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    fields = {name.value: node for name, node in root.value} if isinstance(root, yaml.MappingNode) else {}
+    holder = fields.get(field)
+    if not isinstance(holder, yaml.MappingNode):
+        raise BadInput(f"{field}: should hold fields (name: value).", where=where)
+    if holder.flow_style:
+        end = holder.end_mark.index - 1
+        comma = ", " if holder.value else ""
+        return f"{text[:end].rstrip()}{comma}{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}{text[end:]}"
+    column = holder.start_mark.column
+    lines = dump_yaml({key: value}).splitlines()
+    added = "".join(f"{' ' * column}{line}\n" for line in lines)
+    last = _last_leaf(holder).end_mark
+    end = last.index if last.column == 0 else text.find("\n", last.index) + 1
+    before = text[:end] if end else f"{text}\n"
+    return f"{before}\n{added}{text[end:] if end else ''}"
+
+
+def _last_leaf(node: yaml.Node) -> yaml.Node:
+    """The last node of a block that is no block itself: the end of that one is the end of what is written."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, yaml.MappingNode) else last
+    return node
+
+
 def dump_yaml(value: Any) -> str:
     """YAML for people: key order kept, no wrapping, Unicode as it is."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)

@@ -11,6 +11,7 @@ import pytest
 
 collect_ignore_glob = [] if find_spec("torch") and find_spec("perth") else ["test_watermark_reference.py"]
 collect_ignore_glob += [] if find_spec("ray") and find_spec("prefect_ray") else ["test_ray.py"]
+collect_ignore_glob += [] if find_spec("torch") and find_spec("whisper") else ["test_openai_whisper.py"]
 if not (find_spec("torch") and find_spec("TTS")):
     collect_ignore_glob += ["test_coqui*.py", "coqui_models.py"]
 

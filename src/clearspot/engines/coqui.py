@@ -19,7 +19,7 @@ from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
 from clearspot.engines.coqui_tensors import read_checkpoint, read_table
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import device_of, require_options
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.media.audio import Samples
 
@@ -63,12 +63,7 @@ class CoquiEngine:
             BadInput: There are others, or the device is none of these.
         """
         require_options(options, ("device",), "coqui")
-        self.device = options.get("device", "cpu")
-        if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", str(self.device)):
-            raise BadInput(
-                f"{self.device!r} is not a device; there is: cpu, cuda, cuda:1 and so on.",
-                where="configs/clearspot.yaml: engines.coqui.device",
-            )
+        self.device = device_of(options, "coqui")
         self._models: dict[str, Acoustic | Xtts] = {}
         self._heard: dict[str, Manner] = {}
 

@@ -97,12 +97,43 @@ def _copy_member(wheel: Path, member: str, target: BinaryIO) -> None:
         raise MachineFault(f"holds no {member!r}.", where=wheel.name) from error
 
 
+def fetch_anew(
+    model_id: str, groups: tuple[tuple[str, ...], ...], source: HubSource, work: Path, progress: Progress
+) -> Path:
+    """A folder inside ``work`` with files that nobody has pinned yet; how many bytes will come is not known.
+
+    Args:
+        model_id: For ``progress``, which is told 0 bytes in all.
+        groups: Of each the first name that the repository has; an empty name: it may have none.
+        source: Where they are.
+        work: A folder for whatever comes.
+        progress: Told while something is fetched.
+
+    Raises:
+        MachineFault: Something cannot be fetched.
+    """
+    made = work / "made"
+    made.mkdir()
+    with _Watch(lambda: progress(model_id, _size(work), 0)):
+        for group in groups:
+            _first_from_hub(group, source, work, made)
+    return made
+
+
 def _from_hub(model: Model, source: HubSource, work: Path, made: Path) -> None:
+    for name in model.files:
+        _first_from_hub((name,), source, work, made)
+
+
+def _first_from_hub(group: tuple[str, ...], source: HubSource, work: Path, made: Path) -> None:
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()  # ours shows it
-    for name in model.files:
+    for place, name in enumerate(group, start=1):
+        if not name:
+            return
         try:
             got = hf_hub_download(
                 source.hub,
@@ -112,12 +143,15 @@ def _from_hub(model: Model, source: HubSource, work: Path, made: Path) -> None:
                 endpoint=source.endpoint or None,
             )
         except Exception as error:
+            if isinstance(error, RemoteEntryNotFoundError) and place < len(group):
+                continue
             raise MachineFault(
-                f"{name} cannot be fetched from the model hub: {type(error).__name__}: {error}",
+                f"{' or '.join(group)} cannot be fetched from the model hub: {type(error).__name__}: {error}",
                 where=f"{source.hub}@{source.revision[:12]}",
                 remedy="Check the network, then run `clearspot models fetch` again.",
             ) from error
         os.replace(got, made / name)
+        return
 
 
 def _size(folder: Path) -> int:

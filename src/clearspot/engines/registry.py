@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
@@ -80,6 +81,21 @@ def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: 
             f"{engine} has no option {', '.join(unknown)}; it has: {', '.join(known) or 'none'}.",
             where=where or f"configs/clearspot.yaml: engines.{engine}",
         )
+
+
+def device_of(options: Mapping[str, Any], engine: str) -> str:
+    """Where an engine of torch runs: ``cpu`` where nothing is said; never guessed.
+
+    Raises:
+        BadInput: It is not a device.
+    """
+    device = options.get("device", "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d{1,2})?", str(device)):
+        raise BadInput(
+            f"{device!r} is not a device; there is: cpu, cuda, cuda:1 and so on.",
+            where=f"configs/clearspot.yaml: engines.{engine}.device",
+        )
+    return str(device)
 
 
 def package_version(package: str, extra: str) -> str:
