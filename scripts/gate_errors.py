@@ -268,7 +268,7 @@ def over_full_scale(programme: Programme, bench: Bench) -> Made:
 
 def foreign(programme: Programme, bench: Bench) -> Made:
     """Signed by a project that this one does not trust."""
-    desk = replace(programme.job.desk, keys=bench.stranger.keys, trust=bench.stranger.trust)
+    desk = replace(programme.job.desk, all_keys=bench.stranger.keys, trust=bench.stranger.trust)
     job = replace(programme.job, desk=desk)
     return programme.deliver(bench.profile, bench.folder, job=job)
 
