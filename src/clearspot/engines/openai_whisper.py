@@ -143,7 +143,7 @@ def _load(files: Mapping[str, bytes], device: str) -> Any:
         model.load_state_dict(state["model_state_dict"])
         if heads := _alignment_heads(whisper, sha256_bytes(data)):
             model.set_alignment_heads(heads)
-        model = model.float().eval().to(device)
+        model = model.float().train(mode=False).to(device)
     except ClearspotError:
         raise
     except Exception as error:
