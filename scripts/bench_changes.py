@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -98,13 +98,15 @@ def many_spots(project: Project, desk: Desk, count: int) -> Path:
         text = path.read_text(encoding="utf-8").replace("id: lumen-coffee", f"id: spot-{number:04}")
         path.write_text(text, encoding="utf-8")
         job = open_job(Asked(folder, out=project.root / "published"), desk, lambda _: None)
+        exported = {"path": str(job.home), "voice": job.spot.order.voice, "record_sha256": ""}
+        left = desk.authority.log.append("export", exported)  # a plan keeps what its own log let out
         for locale, profiles in job.todo.items():
             for profile in profiles:
-                publish_small(job, locale, profile)
+                publish_small(job, locale, profile, left.anchor)
     return root
 
 
-def publish_small(job: Job, locale: str, profile: str) -> None:
+def publish_small(job: Job, locale: str, profile: str, anchor: Mapping[str, int | str]) -> None:
     """A few bytes in the place of a deliverable, and their receipt."""
     voice = Foresight().voice(job)
     path = job.folder(locale) / f"{job.name(locale, profile)}.{job.profiles[profile].extension}"
@@ -114,6 +116,7 @@ def publish_small(job: Job, locale: str, profile: str) -> None:
         "deliverable": path.name,
         "file_sha256": sha256_file(path),
         "beside": {},
+        "audit": dict(anchor),
         "ingredients": ingredients(job, voice, locale, profile),
     }
     signed = receipt.sign_receipt(body, job.keys.receipt_key)
