@@ -45,35 +45,35 @@ class _Handed:
 _handed: ContextVar[_Handed | None] = ContextVar("handed", default=None)
 
 
-def asked_again(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def _can_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """A retry helps where the machine failed, never where consent, approval or the gate said no."""
     return isinstance(state.result(raise_on_failure=False), MachineFault)
 
 
-def _stage(function: Any, name: str, retries: int = 0) -> Any:
+def stage(function: Any, name: str, retries: int = 0) -> Any:
     """A step as a task. Only those that write to the disk are retried: a second try may find it in order."""
     return task(
         function,
         name=name,
         retries=retries,
         retry_delay_seconds=1,
-        retry_condition_fn=asked_again,
+        retry_condition_fn=_can_help,
         cache_policy=NO_CACHE,
         persist_result=False,
     )
 
 
-transcribe = _stage(pipeline.transcribe_recording, "transcribe")
-align = _stage(pipeline.align_script, "align")
-look_at_bed = _stage(pipeline.look_at_bed, "look at bed")
-translate = _stage(pipeline.translate_script, "translate")
-authorize = _stage(pipeline.authorize_voice, "authorize")
-speak = _stage(pipeline.speak_lines, "speak")
-fit = _stage(pipeline.fit_timeline, "fit")
-mix = _stage(pipeline.mix_programme, "mix")
-disclose = _stage(pipeline.disclose_programme, "disclose", retries=1)
-gate = _stage(pipeline.gate_candidate, "gate")
-export = _stage(pipeline.export_candidate, "export", retries=1)
+transcribe = stage(pipeline.transcribe_recording, "transcribe")
+align = stage(pipeline.align_script, "align")
+look_at_bed = stage(pipeline.look_at_bed, "look at bed")
+translate = stage(pipeline.translate_script, "translate")
+authorize = stage(pipeline.authorize_voice, "authorize")
+speak = stage(pipeline.speak_lines, "speak")
+fit = stage(pipeline.fit_timeline, "fit")
+mix = stage(pipeline.mix_programme, "mix")
+disclose = stage(pipeline.disclose_programme, "disclose", retries=1)
+gate = stage(pipeline.gate_candidate, "gate")
+export = stage(pipeline.export_candidate, "export", retries=1)
 
 
 @dataclass(frozen=True)
@@ -276,5 +276,5 @@ def _open(spot: str, locales: list[str] | None, profiles: list[str] | None, out:
     return open_job(asked, open_desk(project, open_studio(project)), lambda _: None)
 
 
-def _named(stage: Any, *names: str) -> Any:
-    return stage.with_options(task_run_name=" ".join((stage.name, *names)))
+def _named(step: Any, *names: str) -> Any:
+    return step.with_options(task_run_name=" ".join((step.name, *names)))

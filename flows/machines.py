@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 from urllib.parse import urlsplit
 
-from clearspot_flows.localize import asked_again, report, run_flow
+from clearspot_flows.localize import report, run_flow, stage
 from clearspot_flows.server import prefect_server
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -35,18 +33,6 @@ RETRIES = 1
 LOOK_S, JOIN_S, STOP_S = 0.3, 60.0, 60.0
 
 
-def _piece_task(function: Any, name: str) -> Any:
-    return task(
-        function,
-        name=name,
-        retries=RETRIES,
-        retry_delay_seconds=1,
-        retry_condition_fn=asked_again,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
-
-
 def _hear(piece: dict[str, Any]) -> str:
     return pieces.hear(piece_from(piece))
 
@@ -59,8 +45,8 @@ def _make(piece: dict[str, Any], heard: str) -> dict[str, Any]:
     return made
 
 
-hear = _piece_task(_hear, "hear")
-make = _piece_task(_make, "make")
+hear = stage(_hear, "hear", RETRIES)
+make = stage(_make, "make", RETRIES)
 
 
 class Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -46,10 +47,9 @@ class Cache:
         record = self.find(action.key)
         data = self._read(record) if record else None
         if data is not None:
-            try:
+            # Bytes that are whole, and of another version's kind, are made again.
+            with contextlib.suppress(ValueError, KeyError, TypeError, IndexError, RecursionError):
                 return codec.unpack(data)
-            except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-                pass  # the bytes are whole, and of another version's kind: made again
         value = make()
         with self._lock:
             self.made.append(action)

@@ -17,10 +17,11 @@ from clearspot.consent.grant import Grant
 from clearspot.consent.record import TalentEvidence
 from clearspot.consent.registry import load_voice
 from clearspot.errors import ClearspotError, MachineFault
-from clearspot.files import inside, write_atomically
+from clearspot.files import held_to, inside, write_atomically
 from clearspot.gate.speaker import Likeness
 from clearspot.hashing import sha256_json
 from clearspot.job import Job
+from clearspot.leave import make_ready
 from clearspot.media.audio import LISTEN_RATE_HZ, decode, resample
 from clearspot.text.spoken import spoken_form
 from clearspot.yamlfile import read_text
@@ -39,13 +40,15 @@ def likeness_of(job: Job, grant: Grant) -> Likeness:
     if isinstance(evidence, TalentEvidence):
         reference = evidence.reference
         path = inside(voice.folder, reference.file, where=f"{voice.consent_path}: evidence.reference.file")
-        return job.studio.once(f"likeness {reference.sha256}", lambda: _recorded(job, path))
+        return job.studio.once(f"likeness {reference.sha256}", lambda: _recorded(job, path, reference.sha256))
     return job.studio.once(f"likeness {_key(job, grant)}", lambda: _spoken(job, grant))
 
 
-def _recorded(job: Job, path: Path) -> Likeness:
-    """Of the recording that the consent's evidence names; its digest was checked with the consent."""
-    return Likeness("recorded", job.studio.speaker_encoder().embed(decode(path, rate_hz=LISTEN_RATE_HZ, channels=1)))
+def _recorded(job: Job, path: Path, sha256: str) -> Likeness:
+    """Of the recording that the consent's evidence names, and of no other that lies in its place meanwhile."""
+    with held_to(path, sha256) as given:
+        sound = decode(given, rate_hz=LISTEN_RATE_HZ, channels=1)
+    return Likeness("recorded", job.studio.speaker_encoder().embed(sound))
 
 
 def _spoken(job: Job, grant: Grant) -> Likeness:
@@ -53,6 +56,7 @@ def _spoken(job: Job, grant: Grant) -> Likeness:
     kept = job.project.likenesses_dir / f"{_key(job, grant)}.json"
     if (known := _read(kept)) is not None:
         return Likeness("spoken", known)
+    make_ready(job, grant)  # every clip may have come from the store, and the weights never to this machine
     text = spoken_form(job.disclosure_of(grant.locale), grant.locale)
     speech = job.studio.speech(grant.engine).speak(grant, text, 1.0)
     sound = resample(speech.samples, speech.rate_hz, LISTEN_RATE_HZ)

@@ -5,8 +5,9 @@ It goes by the audit log: a locale may have left its spot, a spot may not open a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot.consent.authority import Authority
@@ -49,18 +50,26 @@ def take_down(
         Refused: The log was tampered with, a revocation cannot be believed, or the list from elsewhere is out of reach;
             what is known to be revoked was taken down before.
     """
-    doubts: list[ClearspotError] = []
+    place, doubts = below.resolve(), list[ClearspotError]()
     with authority.ledger.turn() as turn:
-        exports, revoked = tuple(turn.exports.values()), {one: str(authority.log.path) for one in turn.revocations}
+        exports, revoked = turn.exports, {one: str(authority.log.path) for one in turn.revocations}
     for revocation, where in _told_elsewhere(authority, voices, doubts):
         revoked.setdefault(revocation, where)
-    # The newest export of a path is the one that lies there.
-    place = below.resolve()
-    newest = {one.path: one for one in exports if one.path.is_relative_to(place)}
-    for one in sorted(newest.values(), key=lambda each: each.path):
-        found = next((each for each in revoked if each.names(one.record_sha256)), None)
-        if found and one.path.is_file() and concerns(one.path):
-            yield _withdrawn(authority, one.path, found, revoked[found])
+    # The newest export of a path is the one that lies there. Where nothing is revoked, none need be looked at.
+    newest = {one.path: one for one in exports.values() if one.path.is_relative_to(place)} if revoked else {}
+    ended = {
+        path: revocation
+        for path, one in sorted(newest.items())
+        for revocation in revoked
+        if revocation.names(one.record_sha256) and path.is_file() and concerns(path)
+    }
+    for home, paths in itertools.groupby(ended, key=lambda path: path.parent.parent):
+        gone = [_withdrawn(authority, path, ended[path], revoked[ended[path]]) for path in paths]
+        try:
+            write_report(home, authority.project_keys)
+        except ClearspotError as trouble:
+            gone[-1] = replace(gone[-1], trouble=gone[-1].trouble or trouble)
+        yield from gone
     for doubt in doubts[:1]:
         raise doubt
 
@@ -84,12 +93,11 @@ def _told_elsewhere(
 
 
 def _withdrawn(authority: Authority, path: Path, revocation: Revocation, where: str) -> TakenDown:
-    refusal, home = refusal_of(revocation, where), path.parent.parent
+    refusal = refusal_of(revocation, where)
     try:
         withdraw_orphan(path, refusal)
         about = {"path": str(path), "voice": revocation.voice, "record_sha256": revocation.record_sha256}
         authority.log.append("withdrawal", about)
-        write_report(home, authority.project_keys)
     except ClearspotError as trouble:
         return TakenDown(path, refusal, trouble)
     return TakenDown(path, refusal)

@@ -29,7 +29,6 @@ Runner = Callable[[Job], list[Outcome]]
 MOST_SPOTS = 64
 """So many spots are under way at most, whoever works for them: each has a flow and a lock here."""
 
-
 ROOM_S = 600.0
 """So often at most a process looks whether the store is within its limit."""
 
@@ -80,10 +79,10 @@ def produce(
     with spot_lock(job.project, job.home):
         for folder in (job.home, job.project.audit_dir):
             sweep_partials(folder)
-        require_own_home(job)
+        _require_own_home(job)
         plan = plan_spot(job, Foresight())
         kept = {(one.locale, one.profile): _kept(job, one) for one in plan.deliverables if one.state == "kept"}
-        job.warnings.extend(orphans_taken_down(job))
+        job.warnings.extend(_orphans_taken_down(job))
         left = left_to_do(job, plan, wanted)
         expect(left)
         made = {(one.locale, one.profile): one for one in _taken_back(left, plan, wanted)}
@@ -116,7 +115,7 @@ def _taken_back(job: Job, plan: SpotPlan, wanted: Callable[[Deliverable], bool])
             yield refuse_deliverable(job, one.locale, one.profile, one.refusal)
 
 
-def orphans_taken_down(job: Job) -> list[ClearspotError]:
+def _orphans_taken_down(job: Job) -> list[ClearspotError]:
     """Withdraw what lies in the spot's folder with a revoked consent and is none of what this run is about."""
     home = job.home.resolve()
     own = {home / locale / job.name(locale, profile) for locale, profiles in job.todo.items() for profile in profiles}
@@ -131,7 +130,7 @@ def orphans_taken_down(job: Job) -> list[ClearspotError]:
         return [error]
 
 
-def require_own_home(job: Job) -> None:
+def _require_own_home(job: Job) -> None:
     """That what lies in the spot's folder in ``OUT`` is this spot's, and not that of another with the same id.
 
     A spot's folder may be renamed: the other one counts while it is there and still has the id.

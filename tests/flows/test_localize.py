@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +12,10 @@ from typing import Any
 import pytest
 
 from clearspot import delivery, pipeline
+from clearspot.consent.grant import Grant
+from clearspot.engines.protocols import Speech
 from clearspot.errors import MachineFault
-from tests.conftest import Scene
+from tests.conftest import FakeSpeech, Scene
 
 Call = Callable[..., tuple[int, str, str]]
 ONE = ("--locale", "es-ES", "--profile", "podcast")
@@ -60,6 +64,22 @@ def test_a_revoked_voice_is_a_refusal_in_both_runners(scene: Scene, clearspot: C
     code, report = run(clearspot, scene, runner, *ONE)
     assert (code, verdicts(report)) == (1, {("es-ES", "podcast"): "refused"})
     assert "status: asked 'active', allowed 'revoked'" in report["deliverables"][0]["error"]["what"]
+
+
+def test_a_stop_is_not_lost_in_prefect(scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while somebody speaks and Prefect hands out tasks: the run ends, and nothing of it is left."""
+    speak, told = FakeSpeech.speak, threading.Lock()
+
+    def speak_and_stop(self: FakeSpeech, grant: Grant, text: str, rate: float) -> Speech:
+        if told.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGINT)
+        return speak(self, grant, text, rate)
+
+    monkeypatch.setattr(FakeSpeech, "speak", speak_and_stop)
+    code, _, err = clearspot("run", scene.spot, "--runner", "prefect", "--out", scene.out)
+    assert code == 3
+    assert "stopped before it was finished" in err
+    assert [path for path in scene.out.rglob("*") if path.is_file()] == []
 
 
 def test_a_machine_that_fails_once_is_asked_again(

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from clearspot.engines.protocols import SpeakerEncoder
-from clearspot.errors import BadInput
+from clearspot.engines.weights import Weights
+from clearspot.errors import BadInput, MachineFault
+from clearspot.files import PinnedFile
 from clearspot.gate.speaker import Likeness, compare
+from clearspot.hashing import sha256_file
+from clearspot.identity import likeness_of
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
+from clearspot.project import Project
 from clearspot.timebase import RATE_HZ
 from clearspot.timeline import Placed
-from tests.change_scenes import Call, change, make_small, run
-from tests.conftest import Scene
+from tests.change_scenes import Call, change, make_small, run, sine
+from tests.conftest import FakeStudio, Scene
+from tests.unit.consent_scenes import talent_voice
 
 
 class ByLevel:
@@ -116,3 +124,41 @@ def test_a_voice_that_is_another_is_refused(scene: Scene, clearspot: Call) -> No
     assert {one["verdict"] for one in said["deliverables"]} == {"refused"}
     assert "speaker-consented: disclosure 0.06, lines 0.06" in said["deliverables"][0]["error"]["what"]
     assert [path for path in scene.out.rglob("*.mp3")] == []
+
+
+def test_what_lies_in_the_place_of_a_talents_recording_is_not_listened_to(
+    project: Project, fake_studio: FakeStudio
+) -> None:
+    """It is held to the digest in the consent while it is read: another one in its place makes no likeness."""
+    ana = talent_voice(project)
+    path = ana.folder / ana.record()["evidence"]["reference"]["file"]
+    sine(path, 220, 3)
+    job: Any = SimpleNamespace(project=project, studio=fake_studio)
+    grant: Any = SimpleNamespace(voice="ana")
+    with pytest.raises(MachineFault, match="changed while the spot was made"):
+        likeness_of(job, grant)
+    ana.resign({"evidence/reference/sha256": sha256_file(path)})
+    found = likeness_of(job, grant)
+    assert (found.kind, found.embedding.shape) == ("recorded", (256,))
+
+
+def test_a_voice_that_only_the_store_has_is_fetched_to_be_known(
+    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that never spoke, with a store that others filled: nothing is spoken but the likeness."""
+    make_small(scene)
+    assert run(clearspot, scene)[0] == 0
+    for path in remembered(scene):
+        path.unlink()
+    scene.studio.voice.asked.clear()
+    fetched, resolve = [], Weights.resolve
+
+    def resolve_and_note(self: Weights, model_id: str, *, commercial: bool) -> dict[str, PinnedFile]:
+        fetched.append(model_id)
+        return resolve(self, model_id, commercial=commercial)
+
+    monkeypatch.setattr(Weights, "resolve", resolve_and_note)
+    sine(scene.spot / "bed.flac", 440, 4)
+    assert run(clearspot, scene)[0] == 0
+    assert {"kokoro-82m-int8", "kokoro-styles"} <= {*fetched}
+    assert len(scene.studio.voice.asked) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clearspot import inline, job
+from clearspot import inline, job, takedown
 from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import load_voice
 from clearspot.consent.revocation import REVOCATION_FILE
@@ -84,6 +84,16 @@ def test_a_sweep_takes_down_and_says_it_once(left: Scene, clearspot: Call) -> No
     code, states, _ = serve(clearspot)
     assert (code, media(left), states["lumen-coffee"]) == (1, [], "unchanged")
     assert serve(clearspot)[:2] == (0, {"lumen-coffee": "unchanged"})
+
+
+def test_the_page_is_written_once_for_all_that_went(
+    left: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows every file, and decodes those that are left: not once for each that goes."""
+    written: list[Path] = []
+    monkeypatch.setattr(takedown, "write_report", lambda home, _: written.append(home))
+    assert clearspot(*REVOKE, "--effect", "take-down")[0] == 0
+    assert (written, media(left)) == ([left.out / "lumen-coffee"], [])
 
 
 def test_a_batch_tells_it_and_goes_on(left: Scene, clearspot: Call) -> None:

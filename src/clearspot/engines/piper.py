@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,11 +13,10 @@ from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import package_version, require_options
 from clearspot.engines.sessions import open_session
 from clearspot.engines.vits import (
+    LoadedOnce,
     PiperFile,
     read_piper_file,
-    require_roles,
     require_speakable,
-    seed_of,
     with_fixed_noise,
 )
 from clearspot.errors import BadInput, MachineFault
@@ -34,8 +32,7 @@ class PiperEngine:
             BadInput: There are some.
         """
         require_options(options, (), "piper")
-        self._loaded: dict[tuple[str, str, int], tuple[Any, PiperFile]] = {}
-        self._lock = threading.Lock()
+        self._voices = LoadedOnce("piper", "Piper", _open)
 
     @functools.cached_property
     def version(self) -> str:
@@ -44,12 +41,12 @@ class PiperEngine:
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._load(grant)
+        self._voices.of(grant)
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        voice, file = self._load(grant)
+        voice, file = self._voices.of(grant)
         require_speakable(grant, file, text, rate, "Piper")
         import piper
 
@@ -59,16 +56,6 @@ class PiperEngine:
         if not sentences:
             raise BadInput("Piper cannot speak this: no phonemes came of it.", where=repr(text))
         return Speech(np.concatenate(sentences).astype(np.float32, copy=False), file.rate_hz)
-
-    def _load(self, grant: Grant) -> tuple[Any, PiperFile]:
-        require_roles(grant, "Piper")
-        model, config = grant.weights["model"], grant.weights["config"]
-        seed = seed_of(grant, "piper")
-        key = (model.sha256, config.sha256, seed)
-        with self._lock:
-            if key not in self._loaded:
-                self._loaded[key] = _open(model.read(), config.read(), seed)
-            return self._loaded[key]
 
 
 def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import package_version, require_options
 from clearspot.engines.vits import (
+    LoadedOnce,
     PiperFile,
     read_piper_file,
-    require_roles,
     require_speakable,
-    seed_of,
     with_fixed_noise,
 )
 from clearspot.errors import BadInput, MachineFault
@@ -48,8 +46,7 @@ class SherpaEngine:
             BadInput: There are some.
         """
         require_options(options, (), "sherpa")
-        self._loaded: dict[tuple[str, str, int], _Loaded] = {}
-        self._lock = threading.Lock()
+        self._voices = LoadedOnce("sherpa", "sherpa-onnx", _open)
 
     @functools.cached_property
     def version(self) -> str:
@@ -58,12 +55,12 @@ class SherpaEngine:
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._load(grant)
+        self._voices.of(grant)
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        loaded = self._load(grant)
+        loaded = self._voices.of(grant)
         require_speakable(grant, loaded.file, text, rate, "sherpa-onnx")
         sentences = [loaded.phonemizer.phonemize(part, loaded.file.espeak_voice) for part in SENTENCE_ENDS.split(text)]
         codepoints = [[ord(symbol) for symbol in sentence] for sentence in sentences if sentence]
@@ -77,16 +74,6 @@ class SherpaEngine:
         asked.silence_scale = 1.0  # the default shortens every pause to a fifth
         audio = loaded.tts.generate(text, asked)
         return Speech(np.asarray(audio.samples, dtype=np.float32), int(audio.sample_rate))
-
-    def _load(self, grant: Grant) -> _Loaded:
-        require_roles(grant, "sherpa-onnx")
-        model, config = grant.weights["model"], grant.weights["config"]
-        seed = seed_of(grant, "sherpa")
-        key = (model.sha256, config.sha256, seed)
-        with self._lock:
-            if key not in self._loaded:
-                self._loaded[key] = _open(model.read(), config.read(), seed)
-            return self._loaded[key]
 
 
 def _open(model: bytes, config: bytes, seed: int) -> _Loaded:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from clearspot.consent.grant import Grant
 from clearspot.engines.registry import require_options, require_words
 from clearspot.errors import BadInput, MachineFault
+
+T = TypeVar("T")
 
 NOISE_LENGTH = 1 << 20
 """Numbers in the table of noise (4 MB): a minute of one sentence before it begins again."""
@@ -72,6 +75,39 @@ def read_piper_file(config: bytes) -> PiperFile:
             where="weights.config",
         )
     return read
+
+
+class LoadedOnce(Generic[T]):
+    """Voices of one engine in this process, each loaded once: by its files' digests and the seed of its noise."""
+
+    def __init__(self, engine: str, title: str, make: Callable[[bytes, bytes, int], T]) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            engine: The engine's name in settings.
+            title: Its name for people.
+            make: Loads a voice from the bytes of its model and its JSON file, with a seed.
+        """
+        self._engine, self._title, self._make = engine, title, make
+        self._voices: dict[tuple[str, str, int], T] = {}
+        self._lock = threading.Lock()
+
+    def of(self, grant: Grant) -> T:
+        """The voice that a grant allows.
+
+        Raises:
+            BadInput: It is made of something else than a Piper voice, or has other settings.
+            Refused: Its files are not those that the grant names.
+            MachineFault: It cannot be loaded.
+        """
+        require_roles(grant, self._title)
+        model, config = grant.weights["model"], grant.weights["config"]
+        seed = seed_of(grant, self._engine)
+        key = (model.sha256, config.sha256, seed)
+        with self._lock:
+            if key not in self._voices:
+                self._voices[key] = self._make(model.read(), config.read(), seed)
+            return self._voices[key]
 
 
 def seed_of(grant: Grant, engine: str) -> int:

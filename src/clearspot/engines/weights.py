@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from clearspot.consent.record import Digest
 from clearspot.consent.registry import VoiceFile
 from clearspot.errors import BadInput, MachineFault, Refused
-from clearspot.files import PinnedFile, digest_mismatch, inside
+from clearspot.files import DigestCache, PinnedFile, digest_mismatch, inside
 from clearspot.hashing import sha256_bytes, sha256_file
 from clearspot.project import Project
 from clearspot.yamlfile import Strict, load_model
@@ -92,6 +92,7 @@ class Weights:
     root: Path
     offline: bool
     progress: Progress = lambda *_: None
+    digests: DigestCache = field(default_factory=DigestCache)
 
     def model(self, model_id: str) -> Model:
         """The entry of ``models.yaml``.
@@ -172,7 +173,7 @@ class Weights:
             path = inside(folder, name, where=where)
             if not path.is_file():
                 raise BadInput(f"there is no file {name!r} in the voice's folder.", where=where)
-            found[role] = PinnedFile(path, sha256_file(path))
+            found[role] = PinnedFile(path, self.digests.sha256(path))
         return found
 
     def fetch(self, model_id: str) -> Path:
