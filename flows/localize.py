@@ -23,11 +23,11 @@ from prefect.utilities.annotations import quote
 from clearspot import pipeline
 from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.errors import ClearspotError, MachineFault
-from clearspot.inline import workshop
 from clearspot.job import Asked, Job, open_desk, open_job, open_studio
 from clearspot.pipeline import warm_up
 from clearspot.project import Project, find_project
 from clearspot.work import Hands, produce, spots_at_once
+from clearspot.workshop import workshop
 
 MAX_THREADS = 64
 """Threads only wait here; ``Studio.work`` holds back what is heavy."""
@@ -121,7 +121,7 @@ def _make(job: Job) -> list[Outcome]:
     warm_up(job)
     with workshop(job.out) as folder:
         try:
-            ordered = _order(job, Path(folder))
+            ordered = _order(job, folder)
             for one in ordered:
                 one.wait()
         except BaseException:

@@ -22,10 +22,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from clearspot import pieces
 from clearspot.delivery import Outcome, refuse_deliverable
 from clearspot.errors import BadInput, ClearspotError, MachineFault
-from clearspot.inline import workshop
 from clearspot.job import Job
 from clearspot.pieces import GOING, Listening, outcomes_from, piece_from, piece_of
 from clearspot.project import Project
+from clearspot.workshop import workshop
 
 RETRIES = 1
 """So often a piece is made again whose machine failed. A worker that is lost is the runner's to replace."""
@@ -165,8 +165,7 @@ class _Apart:
 
 def make_elsewhere(job: Job) -> list[Outcome]:
     """Everything that a job has to do, as tasks of the flow that runs: the recording first, then a task a locale."""
-    with workshop(job.out) as name:
-        folder = Path(name)
+    with workshop(job.out) as folder:
         (folder / GOING).touch()
         heard = hear.submit(piece_of(job, folder).as_json())
         ordered = {

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import json
 import os
 import shutil
@@ -28,13 +29,20 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import psutil
+import yaml
 
+from clearspot.approvals import approve_translation
+from clearspot.media.audio import decode
 from clearspot.project import Project
+from clearspot.spot import load_spot
 from scripts.bench_project import SPOT, bench_project
+from scripts.programmes import write_audio
 
 BAR = 1.8
 LOCALES = ("es-ES", "it-IT", "pt-BR")
+ENDS = ".!;,"
 EMPTY_DASK, EMPTY_PREFECT = 1_000, 60
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -94,17 +102,34 @@ def wait_for_workers(address: str, workers: int) -> None:
 
 
 def make_spots(project: Project, spots: int, locales: int) -> None:
-    """So many copies of the demo spot, of so many of its locales, one profile each."""
+    """So many spots of the demo's words, of so many of its locales, one profile each.
+
+    Each has work of its own, as two ads have: another recording's bytes, and lines that end otherwise, so that no stage
+    finds in the store what another spot left there. Only the disclosure is the same, as it is in any project.
+    """
     folder = project.root / "spots"
+    demo = decode(SPOT / "recording.flac", channels=1)
     shutil.rmtree(folder)
     for number in range(spots):
         copy = folder / f"spot-{number}"
         shutil.copytree(SPOT, copy)
+        write_audio(copy / "recording.flac", np.pad(demo, (0, 480 * (1 + number))))
         order = copy / "spot.yaml"
         text = order.read_text(encoding="utf-8").replace("id: lumen-coffee", f"id: spot-{number}")
         text = text.replace("profiles: [broadcast-eu, podcast, stream]", "profiles: [podcast]")
         kept = (line for line in text.splitlines() if not line.strip().startswith(LOCALES[locales:]))
         order.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        for locale in LOCALES[:locales]:
+            end_otherwise(copy, locale, ENDS[number % len(ENDS)] * (1 + number // len(ENDS)))
+
+
+def end_otherwise(folder: Path, locale: str, end: str) -> None:
+    """Put another mark at the end of each line of a translation, and sign it off."""
+    path = folder / "translations" / f"{locale}.yaml"
+    words = yaml.safe_load(path.read_text(encoding="utf-8"))
+    words["lines"] = {line: text.rstrip(".") + end for line, text in words["lines"].items()}
+    path.write_text(yaml.safe_dump(words, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    approve_translation(load_spot(folder), locale, "Bench", dt.datetime.now(dt.UTC))
 
 
 def measured(workers: int, spots: int, locales: int) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def cpu_s() -> float:
 
 def write_down(**fact: Any) -> None:
     with Path(os.environ["BENCH_NOTES"]).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"pid": os.getpid(), **fact}) + "\n")
+        file.write(json.dumps({"pid": os.getpid(), "at": time.time(), **fact}) + "\n")
 
 
 def timed(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ PARTIAL = ".partial"
 """How the name of a file ends that is not whole yet; before it stand the machine and the process that write it."""
 
 STALE_S = 3600.0
-"""What another machine left half-written is taken away after this long."""
+"""What was left half-written is taken away after this long, whoever wrote it: writing takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +144,14 @@ def sweep_partials(folder: Path) -> None:
 
 
 def is_left_behind(partial: Path) -> bool:
-    """Whether nobody will finish a half-written file: its process is gone, or it is another machine's and old.
+    """Whether nobody will finish a half-written file: its process is gone, or it is old, and its number another's.
 
     Raises:
         OSError: It is gone.
     """
     form = re.search(r"\.([^.]*)-(\d+)\.[^.]*$", partial.name.removesuffix(PARTIAL))
-    if form and form[1] == machine():
-        return not alive(int(form[2]))
+    if form and form[1] == machine() and not alive(int(form[2])):
+        return True
     return time.time() - partial.stat().st_mtime > STALE_S
 
 

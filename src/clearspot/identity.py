@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant
@@ -23,8 +24,11 @@ from clearspot.hashing import sha256_json
 from clearspot.job import Job
 from clearspot.leave import make_ready
 from clearspot.media.audio import LISTEN_RATE_HZ, decode, resample
+from clearspot.signing import is_signed, sign
 from clearspot.text.spoken import spoken_form
 from clearspot.yamlfile import read_text
+
+DOMAIN = b"clearspot likeness\x00"
 
 
 def likeness_of(job: Job, grant: Grant) -> Likeness:
@@ -53,17 +57,20 @@ def _recorded(job: Job, path: Path, sha256: str) -> Likeness:
 
 def _spoken(job: Job, grant: Grant) -> Likeness:
     """Of the disclosure's words, spoken once on this machine and then remembered in the project's private folder."""
-    kept = job.project.likenesses_dir / f"{_key(job, grant)}.json"
-    if (known := _read(kept)) is not None:
+    key = _key(job, grant)
+    kept = job.project.likenesses_dir / f"{key}.json"
+    if (known := _read(kept, key, job.keys.receipt_key.public_key())) is not None:
         return Likeness("spoken", known)
     make_ready(job, grant)  # every clip may have come from the store, and the weights never to this machine
     text = spoken_form(job.disclosure_of(grant.locale), grant.locale)
     speech = job.studio.speech(grant.engine).speak(grant, text, 1.0)
     sound = resample(speech.samples, speech.rate_hz, LISTEN_RATE_HZ)
     found = job.studio.speaker_encoder().embed(sound)
+    body = {"key": key, "embedding": [float(value) for value in found]}
+    signed = {"likeness": body, "signature": sign(DOMAIN, body, job.keys.receipt_key)}
     with contextlib.suppress(OSError, MachineFault):  # where it cannot be remembered, it is spoken again
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, json.dumps([float(value) for value in found]).encode())
+        write_atomically(kept, json.dumps(signed).encode())
     return Likeness("spoken", found)
 
 
@@ -81,11 +88,16 @@ def _key(job: Job, grant: Grant) -> str:
     )
 
 
-def _read(path: Path) -> NDArray[np.float32] | None:
-    """A likeness that was remembered; None where there is none that can be used."""
+def _read(path: Path, key: str, signer: Ed25519PublicKey) -> NDArray[np.float32] | None:
+    """A likeness that this project remembered under this key; None where there is none that can be believed.
+
+    It is signed: who can write into the folder could else say what voice is to be heard.
+    """
     try:
-        found = np.asarray(json.loads(read_text(path)), dtype=np.float32)
-    except (ClearspotError, ValueError, TypeError):
+        told = json.loads(read_text(path))
+        body, signature = told["likeness"], told["signature"]
+        if not is_signed(DOMAIN, body, signature, signer) or body["key"] != key:
+            return None
+        return np.asarray(body["embedding"], dtype=np.float32)
+    except (ClearspotError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    whole = found.shape == (256,) and bool(np.isfinite(found).all()) and abs(float(np.linalg.norm(found)) - 1) < 1e-3
-    return found if whole else None

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from clearspot import pipeline
 from clearspot.delivery import Outcome, as_error, refuse_deliverable
-from clearspot.errors import BadInput, MachineFault
-from clearspot.files import alive, machine
 from clearspot.job import Job
 from clearspot.pipeline import Bed
 from clearspot.stages.align import TimedScript
-
-WORKSHOP = ".clearspot-"
+from clearspot.workshop import workshop
 
 
 def run(job: Job) -> list[Outcome]:
     """Every deliverable of a job: made and exported, or refused. One that fails does not stop the others."""
     pipeline.warm_up(job)
     with workshop(job.out) as folder:
-        return run_in(job, Path(folder))
+        return run_in(job, folder)
 
 
 def run_in(job: Job, folder: Path, known: TimedScript | None = None) -> list[Outcome]:
@@ -43,26 +37,6 @@ def run_in(job: Job, folder: Path, known: TimedScript | None = None) -> list[Out
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return outcomes
-
-
-def workshop(out: Path) -> tempfile.TemporaryDirectory[str]:
-    """A hidden folder in ``out`` for candidates: on the same disk, so that export is a rename.
-
-    Its name holds the machine and the number of its process; what a killed one left behind is swept away.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        mine = f"{WORKSHOP}{machine()}."  # what other machines work on is theirs
-        for left in out.glob(f"{mine}*-*"):
-            owner = left.name.removeprefix(mine).partition("-")[0]
-            if owner.isdigit() and not alive(int(owner)):
-                shutil.rmtree(left, ignore_errors=True)
-        prefix = f"{mine}{os.getpid()}-"
-        return tempfile.TemporaryDirectory(prefix=prefix, dir=out, ignore_cleanup_errors=True)
-    except FileExistsError as error:
-        raise BadInput("is not a folder.", where=str(out), remedy="Name another --out.") from error
-    except OSError as error:
-        raise MachineFault(f"cannot be written to: {error.strerror}.", where=str(out)) from error
 
 
 def _locale(

@@ -16,7 +16,7 @@ from clearspot.digests import digest_book
 from clearspot.errors import BadInput, ClearspotError
 from clearspot.job import Asked, Desk, Job, open_job
 from clearspot.leave import Foresight
-from clearspot.locks import UnderWay
+from clearspot.locks import UnderWay, spot_lock
 from clearspot.plan import Deliverable, SpotPlan, plan_spot
 from clearspot.progress import Event, Tell
 from clearspot.schedule import Schedule
@@ -194,9 +194,11 @@ def _waits(planned: SpotPlan) -> tuple[str, ...]:
 def _taken_down(desk: Desk, out: Path) -> Iterator[Result]:
     """First of all what may not lie there any more: its spot may be none of this sweep's, or not open any more."""
     try:
-        for gone in take_down(desk.authority, desk.voices.values(), out):
+        for gone in take_down(desk.authority, desk.voices.values(), out, partial(spot_lock, desk.project)):
             reason, *trouble = gone.told
             yield Result(gone.path.parent.parent, "taken down", error=reason, warnings=tuple(trouble))
+    except UnderWay as error:  # the next sweep takes it down
+        yield Result(out, "under way", error=error)
     except ClearspotError as error:
         yield Result(out, "failed", error=error)
 

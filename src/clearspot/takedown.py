@@ -5,14 +5,15 @@ It goes by the audit log: a locale may have left its spot, a spot may not open a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearspot.consent.authority import Authority
 from clearspot.consent.revocation import REVOCATION_FILE, Revocation, read_revocation, refusal_of
 from clearspot.errors import ClearspotError, Refused
+from clearspot.locks import UnderWay
 from clearspot.publish import withdraw_orphan
 from clearspot.report.write import write_report
 
@@ -36,6 +37,7 @@ def take_down(
     authority: Authority,
     voices: Iterable[Path],
     below: Path,
+    hold: Callable[[Path], AbstractContextManager[None]],
     concerns: Callable[[Path], bool] = lambda _: True,
 ) -> Iterator[TakenDown]:
     """Withdraw every deliverable that lies there still and whose consent was revoked.
@@ -44,34 +46,47 @@ def take_down(
         authority: Knows what left and what was revoked.
         voices: The folders of voices; each may hold a revocation.
         below: Only what lies in this folder. A copy of a project has the log of the first one, whose files are not its.
+        hold: Holds a spot's folder in ``OUT`` meanwhile.
         concerns: Which paths of deliverables.
 
     Raises:
         Refused: The log was tampered with, a revocation cannot be believed, or the list from elsewhere is out of reach;
             what is known to be revoked was taken down before.
+        UnderWay: Another run has a folder of which something is to go; everything else was taken down before.
     """
     place, doubts = below.resolve(), list[ClearspotError]()
     with authority.ledger.turn() as turn:
-        exports, revoked = turn.exports, {one: str(authority.log.path) for one in turn.revocations}
+        revoked = {one: str(authority.log.path) for one in turn.revocations}
     for revocation, where in _told_elsewhere(authority, voices, doubts):
         revoked.setdefault(revocation, where)
-    # The newest export of a path is the one that lies there. Where nothing is revoked, none need be looked at.
-    newest = {one.path: one for one in exports.values() if one.path.is_relative_to(place)} if revoked else {}
-    ended = {
-        path: revocation
-        for path, one in sorted(newest.items())
-        for revocation in revoked
-        if revocation.names(one.record_sha256) and path.is_file() and concerns(path)
-    }
-    for home, paths in itertools.groupby(ended, key=lambda path: path.parent.parent):
-        gone = [_withdrawn(authority, path, ended[path], revoked[ended[path]]) for path in paths]
+
+    def ended() -> dict[Path, Revocation]:
+        """What is to go. The newest export of a path is the one that lies there."""
+        with authority.ledger.turn() as turn:
+            newest = {one.path: one for one in turn.exports.values() if one.path.is_relative_to(place)}
+        return {
+            path: revocation
+            for path, one in sorted(newest.items())
+            for revocation in revoked
+            if revocation.names(one.record_sha256) and path.is_file() and concerns(path)
+        }
+
+    for home in sorted({path.parent.parent for path in ended()}) if revoked else ():
+        gone: list[TakenDown] = []
         try:
-            write_report(home, authority.project_keys)
+            with hold(home):
+                # Asked again: a run may have put a file there that may lie there, before it let the folder go.
+                for path, revocation in ended().items():
+                    if path.parent.parent == home:
+                        gone.append(_withdrawn(authority, path, revocation, revoked[revocation]))
+                write_report(home, authority.project_keys)
+        except UnderWay as other:
+            doubts.append(other)
         except ClearspotError as trouble:
-            gone[-1] = replace(gone[-1], trouble=gone[-1].trouble or trouble)
+            gone[-1:] = [replace(one, trouble=one.trouble or trouble) for one in gone[-1:]]
         yield from gone
-    for doubt in doubts[:1]:
-        raise doubt
+    if doubts:
+        raise doubts[0]
 
 
 def _told_elsewhere(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -120,14 +121,19 @@ def _orphans_taken_down(job: Job) -> list[ClearspotError]:
     home = job.home.resolve()
     own = {home / locale / job.name(locale, profile) for locale, profiles in job.todo.items() for profile in profiles}
 
+    def held(_: Path) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()  # by this run itself
+
     def is_orphan(path: Path) -> bool:
         return path.with_suffix("") not in own
 
+    told: list[ClearspotError] = []
     try:
-        gone = take_down(job.authority, job.desk.voices.values(), job.home, is_orphan)
-        return [error for one in gone for error in one.told]
-    except ClearspotError as error:
-        return [error]
+        for one in take_down(job.authority, job.desk.voices.values(), job.home, held, is_orphan):
+            told.extend(one.told)
+    except ClearspotError as error:  # what was taken down before it is told all the same
+        told.append(error)
+    return told
 
 
 def _require_own_home(job: Job) -> None:

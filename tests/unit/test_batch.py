@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clearspot.locks import spot_lock
 from tests.change_scenes import (
     COCOA,
     NAMES,
@@ -228,3 +229,13 @@ def test_a_schedule_of_its_own_keeps_no_spot_from_a_run(swept: Scene, clearspot:
     edit(spot(swept, TEA) / "spot.yaml", "medium:", "schedule: {interval_s: 60}\nmedium:")
     change(spot(swept, TEA))
     assert batch(clearspot, swept)[:2] == (0, UNCHANGED | {TEA: "made"})
+
+
+def test_a_spot_that_another_run_has_is_not_what_was_asked_for(swept: Scene, clearspot: Call) -> None:
+    """A sweep may pass over it; here somebody waits for the files."""
+    change(spot(swept, TEA))
+    with spot_lock(swept.project, swept.out / "lumen-tea"):
+        code, states, said = batch(clearspot, swept)
+    assert (code, states[TEA]) == (3, "under way")
+    (told,) = [one for one in said["spots"] if one["error"]]
+    assert told["error"]["what"] == "another run works on this spot."

@@ -6,15 +6,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from clearspot_flows.machines import STOP_S
+from moto.server import ThreadedMotoServer
 
-from clearspot.project import Settings
+from clearspot.job import open_store
+from clearspot.project import Project, Settings
 from clearspot.yamlfile import load_model
 from tests.conftest import CHECKOUT
+from tests.unit.store_scenes import an_action, keep_text, read_back, said
 
 DEPLOY = CHECKOUT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
@@ -53,12 +58,46 @@ def test_every_image_is_pinned_and_every_service_that_stays_is_asked_whether_it_
     for name, service in services().items():
         assert re.fullmatch(r"\S+:.*\d\S*", service["image"]), name
         assert "latest" not in service["image"]
-    asked = {name for name, service in services().items() if "healthcheck" in service}
-    assert asked == {"database", "prefect", "store", "scheduler"}, "the image has one for the others"
+    asked = {name for name, service in services().items() if "test" in service.get("healthcheck", {})}
+    assert asked == {"database", "prefect", "store", "scheduler", "worker"}, "`serve` ends, `bucket` is no service"
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    assert "HEALTHCHECK" in dockerfile
     assert all(re.search(r":\d+\.\d+\.\d+-", image) for image in re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE), "not root, and by number"
+
+
+def test_who_is_asked_at_a_port_listens_there() -> None:
+    for service in services().values():
+        command, test = service.get("command", []), service.get("healthcheck", {}).get("test", [])
+        if "port-answers" in test:
+            assert any(word == test[-1] or word.endswith(f":{test[-1]}") for word in command)
+
+
+def test_what_is_told_to_stop_is_given_the_time_for_it() -> None:
+    for name in ("worker", "serve"):
+        assert int(services()[name]["stop_grace_period"].removesuffix("s")) > STOP_S
+        assert services()[name]["init"] is True
+
+
+def test_the_bucket_is_made_and_the_settings_find_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command and the environment of the compose file, on a real S3-compatible server of this machine."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        given = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+        assert {"AWS_ENDPOINT_URL_S3", "AWS_REGION"} < services()["bucket"]["environment"].keys()
+        given["AWS_ENDPOINT_URL_S3"] = f"http://{host}:{port}"
+        command = services()["bucket"]["command"]
+        for _ in range(2):  # it is run again whenever everything is
+            assert ran(sys.executable, *command[1:], **given).returncode == 0
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        settings = load_model(Settings, DEPLOY / "clearspot.yaml")
+        store = open_store(replace(project, settings=settings))
+        keep_text(store, "found again")
+        assert read_back(store, an_action("found again").key) == said("found again").encode()
+    finally:
+        server.stop()
 
 
 def test_no_secret_is_in_the_files_and_dask_has_no_door() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from clearspot import delivery, pipeline
 from clearspot.engines.weights import Weights
-from clearspot.files import machine
+from clearspot.workshop import workshop
 from tests.conftest import Scene, edit
 
 Call = Callable[..., tuple[int, str, str]]
@@ -92,15 +91,19 @@ def test_nothing_is_fetched_for_a_voice_that_may_not_speak(
 
 
 def test_what_a_killed_run_left_is_swept_and_a_living_one_is_left_alone(scene: Scene, clearspot: Call) -> None:
-    """What another machine works on in a shared folder is its own."""
-    dead, alive = (scene.out / f".clearspot-{machine()}.{pid}-a" for pid in (999999999, os.getppid()))
-    others = scene.out / ".clearspot-elsewhere.999999999-a"
-    for folder in (dead, alive, others):
-        folder.mkdir(parents=True)
-        (folder / "candidate.mp3").write_bytes(b"x")
-    code, _ = run(clearspot, scene)
-    assert code == 0
-    assert (dead.exists(), alive.exists(), others.exists()) == (False, True, True)
+    """A run lives for as long as its lock is held, on whatever machine; its process's number says nothing."""
+    scene.out.mkdir()
+    dead = scene.out / ".clearspot-0123456789abcdef"
+    (scene.out / f"{dead.name}.lock").touch()
+    older = scene.out / ".clearspot-host.17-a"  # as an earlier version left it
+    with workshop(scene.out) as alive:
+        for folder in (dead, older, alive):
+            folder.mkdir(exist_ok=True)
+            (folder / "candidate.mp3").write_bytes(b"x")
+        code, _ = run(clearspot, scene)
+        assert code == 0
+        assert (dead.exists(), older.exists(), (alive / "candidate.mp3").exists()) == (False, False, True)
+    assert [*scene.out.glob(".clearspot-*")] == []
 
 
 def test_nothing_that_is_withdrawn_is_lost(scene: Scene, clearspot: Call) -> None:

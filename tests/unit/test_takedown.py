@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from clearspot.consent.revocation import REVOCATION_FILE
 from clearspot.consent.withdrawal import withdraw_consent
 from clearspot.delivery import Outcome
 from clearspot.errors import Refused
+from clearspot.locks import UnderWay, spot_lock
 from clearspot.project import Project
 from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
 from clearspot.sweep import find_spots, sweep
@@ -128,7 +131,7 @@ def test_where_nothing_can_be_signed_nothing_is_begun(left: Scene, clearspot: Ca
 def test_take_down_means_at_once(left: Scene, clearspot: Call) -> None:
     code, out, _ = clearspot(*REVOKE, "--effect", "take-down")
     assert (code, media(left)) == (0, [])
-    assert out.endswith(f"4 of them lay below {left.out}, and were taken down\n")
+    assert len(re.findall(rf"^taken down: {left.out}/lumen-coffee/\S+\.(?:mp3|m4a)$", out, re.MULTILINE)) == 4
 
 
 def test_a_revocation_in_the_middle_of_a_sweep_counts_for_the_spots_after_it(left: Scene, clearspot: Call) -> None:
@@ -185,7 +188,7 @@ def test_the_newest_export_of_a_path_is_what_lies_there(project: Project, author
     exported(authority_here, out / "s/it-IT/again.mp3", "another record")
     exported(authority_here, out / "s/it-IT/back.mp3", "another record")
     exported(authority_here, out / "s/it-IT/back.mp3", record)
-    assert gone(take_down(authority_here, (), out)) == ["back.mp3"]
+    assert gone(take_down(authority_here, (), out, partial(spot_lock, project))) == ["back.mp3"]
     assert (out / "s/it-IT/again.mp3").exists()
     assert (out / "s/it-IT/back.mp3.withdrawn").read_bytes() == b"sound"
 
@@ -195,7 +198,7 @@ def test_what_went_elsewhere_is_left_alone(project: Project, authority_here: Aut
     record = revoke_house(project, authority_here)
     elsewhere = exported(authority_here, tmp_path / "elsewhere/s/it-IT/a.mp3", record)
     beside = exported(authority_here, project.sweep_out.with_name("out2") / "s/it-IT/a.mp3", record)
-    assert gone(take_down(authority_here, (), project.sweep_out)) == []
+    assert gone(take_down(authority_here, (), project.sweep_out, partial(spot_lock, project))) == []
     assert elsewhere.exists()
     assert beside.exists()
 
@@ -206,7 +209,7 @@ def test_a_revocation_that_cannot_be_believed_hides_no_other(project: Project, a
     forged.mkdir()
     (forged / REVOCATION_FILE).write_text(text.replace("no more", "another reason"))
     exported(authority_here, project.sweep_out / "s/it-IT/a.mp3", record)
-    found = take_down(authority_here, (), project.sweep_out)
+    found = take_down(authority_here, (), project.sweep_out, partial(spot_lock, project))
     assert next(found).path.name == "a.mp3"
     with pytest.raises(Refused, match="not signed by anyone known here"):
         next(found)
@@ -227,6 +230,32 @@ def test_where_the_log_cannot_be_written_it_goes_all_the_same(
         raise Refused("the log is full.")
 
     monkeypatch.setattr(authority_here.log, "append", refuse)
-    (one,) = take_down(authority_here, (), project.sweep_out)
+    (one,) = take_down(authority_here, (), project.sweep_out, partial(spot_lock, project))
     assert [error.what for error in one.told][1] == "the log is full."
     assert media_below(project) == []
+
+
+def test_what_another_run_works_on_is_left_to_it_and_told(project: Project, authority_here: Authority) -> None:
+    """It may put a file there that may lie there; a file that may not is taken down afterwards."""
+    record, out = revoke_house(project, authority_here), project.sweep_out
+    exported(authority_here, out / "busy/it-IT/a.mp3", record)
+    exported(authority_here, out / "free/it-IT/b.mp3", record)
+    with spot_lock(project, out / "busy"):
+        found = take_down(authority_here, (), out, partial(spot_lock, project))
+        assert next(found).path.name == "b.mp3"
+        with pytest.raises(UnderWay, match="another run works on this spot"):
+            next(found)
+    assert gone(take_down(authority_here, (), out, partial(spot_lock, project))) == ["a.mp3"]
+
+
+def test_what_a_run_put_there_meanwhile_is_looked_at_anew(project: Project, authority_here: Authority) -> None:
+    record, out = revoke_house(project, authority_here), project.sweep_out
+    path = exported(authority_here, out / "s/it-IT/a.mp3", record)
+
+    @contextlib.contextmanager
+    def after_another(_: Path) -> Iterator[None]:
+        exported(authority_here, path, "another record")
+        yield
+
+    assert gone(take_down(authority_here, (), out, after_another)) == []
+    assert path.exists()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from clearspot.locks import UnderWay
 from clearspot.progress import Event, Tell
 from clearspot.project import Project
 from clearspot.sweep import Result, find_spots, sweep
@@ -78,7 +79,7 @@ def run_batch(project: Project, root: Path, out: Path, hands: Hands, *, max_fail
         as_json: One JSON object on stdout, and nothing else there.
 
     Returns:
-        The worst exit code of the spots that were looked at.
+        The worst exit code of the spots that were looked at; 3 where another run works on one.
     """
     from clearspot.job import open_desk, open_studio
 
@@ -100,8 +101,14 @@ def run_batch(project: Project, root: Path, out: Path, hands: Hands, *, max_fail
             studio.stop()
     begun = {result.folder for result in results}
     left = [folder for folder in folders if folder not in begun]
-    _tell(results, left, root, as_json=as_json)
-    return max((result.exit_code for result in results), default=0)
+    code = max((_exit_code(result) for result in results), default=0)
+    _tell(results, left, root, code, as_json=as_json)
+    return code
+
+
+def _exit_code(result: Result) -> int:
+    """A sweep passes over what somebody else makes; who asked for it here has not got it."""
+    return UnderWay.exit_code if result.state == "under way" else result.exit_code
 
 
 @contextlib.contextmanager
@@ -113,9 +120,8 @@ def _live(console: Console, screen: BatchScreen, *, quiet: bool) -> Iterator[Bat
         yield screen
 
 
-def _tell(results: Sequence[Result], left: Sequence[Path], root: Path, *, as_json: bool) -> None:
+def _tell(results: Sequence[Result], left: Sequence[Path], root: Path, code: int, *, as_json: bool) -> None:
     if as_json:
-        code = max((result.exit_code for result in results), default=0)
         said = {
             "spots": [result.as_json() for result in results],
             "not_begun": [str(folder) for folder in left],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ def revoke(
     from clearspot.consent.registry import load_voice
     from clearspot.consent.withdrawal import withdraw_consent
     from clearspot.errors import BadInput
+    from clearspot.locks import spot_lock
     from clearspot.project import find_project
     from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
     from clearspot.takedown import take_down
@@ -46,11 +48,11 @@ def revoke(
     typer.echo(f"revoked {voice_id} ({voice.record.id}), {effect}: {path}")
     typer.echo(f"{count} deliverables were exported with it: clearspot voices affected {voice_id}")
     if effect == "take-down":
-        gone = list(take_down(authority, project.voice_folders().values(), project.sweep_out))
-        if gone:
-            typer.echo(f"{len(gone)} of them lay below {project.sweep_out}, and were taken down")
-        for trouble in (one.trouble for one in gone if one.trouble):
-            typer.echo(f"clearspot: {trouble}", err=True)
+        hold = partial(spot_lock, project)
+        for one in take_down(authority, project.voice_folders().values(), project.sweep_out, hold):
+            typer.echo(f"taken down: {one.path}")
+            if one.trouble:
+                typer.echo(f"clearspot: {one.trouble}", err=True)
 
 
 def affected(voice_id: VoiceId, as_json: Json = False) -> None:
