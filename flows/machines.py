@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import os
+import secrets
 import socket
 import sys
 import threading
@@ -134,6 +136,9 @@ class Cluster:
         return lambda: DaskTaskRunner(address=address, client_kwargs=options)
 
     def _ray(self) -> Callable[[], Any]:
+        if not self._asked.address:
+            # Ray's ports are no loopback's: only those who have this run's token run code on its workers.
+            self._stack.enter_context(_environment(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32)))
         with _needed("ray"):
             import ray
             from prefect_ray import RayTaskRunner
@@ -256,6 +261,20 @@ def _no_cluster(address: str, error: Exception) -> MachineFault:
         where=f"configs/clearspot.yaml: machines.address {address}".rstrip(),
         remedy="Start its scheduler and its workers (docs/scale.md), or leave the address empty.",
     )
+
+
+@contextlib.contextmanager
+def _environment(**given: str) -> Iterator[None]:
+    """Variables that processes started meanwhile inherit."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ |= given
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

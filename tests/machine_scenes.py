@@ -107,11 +107,12 @@ class Cluster:
     address: str
     env: dict[str, str]
     log: Path
+    scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]]
 
     def join(self, **environment: str) -> subprocess.Popen[bytes]:
         """One worker more, of one process and one thread: no nanny, so that who is killed stays dead."""
-        command = composed("worker", {"tcp://scheduler:8786": self.address, "/tmp": str(self.log.parent)})
+        command = composed("worker", {"tcp://scheduler:8786": self.address, "/tmp": str(self.log.parent), "8788": "0"})
         preload = ["--no-nanny", "--preload", "tests.elsewhere_worker"]
         process = started([*command, *preload], self.env | environment, self.log)
         self.workers.append(process)

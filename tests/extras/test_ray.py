@@ -6,8 +6,11 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.machine_scenes import LOCALES, WAIT_S, Site, a_site, essences, wait_for
@@ -51,3 +54,26 @@ def test_a_worker_of_rays_that_is_killed_costs_time_and_nothing_else(site: Site)
     assert essences(json.loads(said)) == undisturbed, told
     assert len([note for note in site.notes("begun") if note["locale"] == victim["locale"]]) == 2
     assert site.leftovers() == []
+
+
+JOIN = "import ray; ray.init(sys.argv[1], logging_level='CRITICAL'); print(ray.get(ray.remote(lambda: 'ran').remote()))"
+
+
+def test_only_who_has_the_runs_token_runs_code_on_the_workers(site: Site) -> None:
+    run = site.start()
+    wait_for(run, lambda: site.notes("begun"), "nothing began")
+    (head,) = [one for one in psutil.Process(run.pid).children(recursive=True) if one.name() == "gcs_server"]
+    (port,) = {one.laddr.port for one in head.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    (host,) = [word.partition("=")[2] for word in head.cmdline() if word.startswith("--node-ip-address=")]
+    own = head.environ()["RAY_AUTH_TOKEN"]
+
+    def ran(**given: str) -> bool:
+        command = [sys.executable, "-c", f"import sys; {JOIN}", f"{host}:{port}"]
+        done = subprocess.run(command, env=os.environ | given, stdout=subprocess.PIPE, timeout=WAIT_S, check=False)
+        return done.stdout == b"ran\n"
+
+    assert not ran(RAY_AUTH_MODE="disabled")
+    assert not ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="f" * len(own))
+    assert ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=own)
+    said, told = run.communicate(timeout=WAIT_S)
+    assert json.loads(said)["exit_code"] == 0, told

@@ -66,7 +66,7 @@ def cluster(site: Site, prefect: str, tmp_path: Path) -> Iterator[Cluster]:
     log = tmp_path / "dask" / "log"
     log.parent.mkdir()
     scheduler = started(composed("scheduler", {"tcp://0.0.0.0:8786": address}), site.env, log)
-    made = Cluster(address, site.env, log, [])
+    made = Cluster(address, site.env, log, scheduler, [])
     site.env["PREFECT_API_URL"] = prefect
     site.settings(f"machines: {{runner: dask, address: '{address}', workers: 2}}\n")
     try:
@@ -139,6 +139,28 @@ def test_a_stop_ends_the_workers_pieces_and_leaves_nothing(site: Site, cluster: 
     assert site.leftovers() == []
     assert all(process.poll() is None for process in cluster.workers), "the cluster is not ours to end"
     assert set(essences(site.run())) == {(locale, "podcast") for locale in LOCALES}
+
+
+def test_a_scheduler_that_is_killed_in_the_middle_is_told_and_the_next_run_goes_on(
+    site: Site, cluster: Cluster
+) -> None:
+    run = site.start()
+    wait_for(run, lambda: site.notes("begun"), "nothing began")
+    cluster.scheduler.kill()
+    said, told = run.communicate(timeout=WAIT_S)
+    assert "Traceback" not in told
+    report = json.loads(said)
+    assert (run.returncode, report["exit_code"]) == (3, 3), told
+    lost = [one["error"]["what"] for one in report["deliverables"] if one["error"]]
+    assert lost
+    assert all("no worker finished it" in what for what in lost)
+    for process in cluster.workers:
+        ended(process)
+    assert site.leftovers() == []
+    site.settings("provider: Lumen Coffee demo\n")
+    assert set(essences(site.run(site.spot, "--runner", "inline", "--out", site.out))) == {
+        (locale, "podcast") for locale in LOCALES
+    }
 
 
 def test_a_refusal_stays_a_refusal_and_stops_no_other_locale(site: Site, cluster: Cluster) -> None:
