@@ -65,6 +65,10 @@ class RecordingLimits(Strict):
     language_probability: float = Field(ge=0.3, le=1)
 
 
+LEAST_SPOKEN_SIMILARITY = 0.82
+"""Below this, other voices of the same model pass (docs/measurements.md, the voice in the delivered file)."""
+
+
 class DeliverableLimits(Strict):
     """How closely a deliverable must say what was approved; see ``configs/listening.yaml``."""
 
@@ -83,6 +87,8 @@ class DeliverableLimits(Strict):
         for name in ("speaker_similarity", "speaker_line_similarity"):
             if missing := sorted({"recorded", "spoken"} - getattr(self, name).keys()):
                 raise ValueError(f"{name}.{missing[0]}: is missing")
+        if (spoken := self.speaker_similarity["spoken"]) < LEAST_SPOKEN_SIMILARITY:
+            raise ValueError(f"speaker_similarity.spoken: should be {LEAST_SPOKEN_SIMILARITY} to 1 (it is {spoken})")
         return self
 
     @model_validator(mode="after")

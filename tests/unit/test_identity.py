@@ -81,6 +81,25 @@ def test_what_is_too_little_to_tell_is_nobodys() -> None:
     assert compare(sound[: LISTEN_RATE_HZ // 2], clips, ENCODER, NORA).lines is None
 
 
+class Patient(ByLevel):
+    """Hears nobody in less than a second."""
+
+    def embed(self, samples: Samples) -> np.ndarray:
+        if len(samples) < LISTEN_RATE_HZ:
+            raise BadInput("holds too little speech.")
+        return super().embed(samples)
+
+
+def test_a_line_that_says_too_little_is_heard_over_and_over() -> None:
+    sound, clips = listening(disclosure=0.1, hook=0.1, offer=0.9)
+    brief = Placed("offer", "offer", 2 * RATE_HZ, np.zeros(RATE_HZ // 3, dtype=np.float32), 1.0)
+    found = compare(sound, [*clips[:2], brief], Patient(), NORA)  # type: ignore[arg-type]
+    assert found.least == ("hook", pytest.approx(1.0))
+    assert found.short == ("offer", pytest.approx(0.52, abs=0.01))
+    silent = compare(*listening(disclosure=0.1, hook=0.1, offer=0.0), Patient(), NORA)  # type: ignore[arg-type]
+    assert silent.short is None
+
+
 # --- where it comes from -----------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from clearspot.disclosure import characters_per_minute, within
 from clearspot.errors import Refused
 from clearspot.gate.evidence import Evidence, HeardClip
+from clearspot.gate.speaker import SHORT_LESS
 from clearspot.provenance.keys import WARN_DAYS
 from clearspot.provenance.manifest import TRUSTED
 
@@ -143,11 +144,13 @@ def speaker_consented(evidence: Evidence) -> Finding:
         for name, like in (("disclosure", found.disclosure), ("speech of the lines", found.lines))
         if like is None or not like >= least
     ]
-    if found.least and not found.least[1] >= least_of_line:
-        problems.append(f"line {found.least[0]!r} is another's voice")
+    for one, must in ((found.least, least_of_line), (found.short, least_of_line - SHORT_LESS)):
+        if one and not one[1] >= must:
+            problems.append(f"line {one[0]!r} is another's voice ({one[1]:.2f})")
     measured = f"disclosure {_like(found.disclosure)}, lines {_like(found.lines)}"
     measured += f", least {_like(found.least[1])} ({found.least[0]})" if found.least else ""
-    required = f"at least {least:g}, each line {least_of_line:g}, like the voice as {found.kind}"
+    required = f"at least {least:g}, each line {least_of_line:g}, short ones {least_of_line - SHORT_LESS:.2g}"
+    required += f", like the voice as {found.kind}"
     return _finding("speaker-consented", not problems, measured, required, "; ".join(problems))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,12 @@ from clearspot.errors import BadInput
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.spot import DISCLOSURE_ID
 from clearspot.timeline import Placed
+
+ENOUGH_S = 2.0
+"""A line of less speech than the encoder compares is heard over and over until there is so much of it."""
+
+SHORT_LESS = 0.10
+"""So much less like its voice a short line may be than a longer one (docs/measurements.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +36,14 @@ class Speaker:
     """How like the voice the speech is: cosine similarities, 1 for the same, None where there is too little to tell.
 
     ``disclosure`` is that of every disclosure together, ``lines`` that of every line, ``least`` the line that is least
-    like it, with how like it is.
+    like it, with how like it is; ``short`` the same of lines that say too little by themselves.
     """
 
     kind: LikenessKind
     disclosure: float | None
     lines: float | None
     least: tuple[str, float] | None
+    short: tuple[str, float] | None = None
 
 
 def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder, likeness: Likeness) -> Speaker:
@@ -51,15 +59,27 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
     disclosures = [part for (line, _), part in parts.items() if line == DISCLOSURE_ID]
     lines = {line: part for (line, _), part in parts.items() if line != DISCLOSURE_ID}
 
-    def like(sounds: Iterable[Samples]) -> float | None:
+    def like(sound: Samples) -> float | None:
         try:
-            return float(np.dot(encoder.embed(np.concatenate([*sounds])), likeness.embedding))
+            return float(np.dot(encoder.embed(sound), likeness.embedding))
         except (BadInput, ValueError):  # too little speech, or none at all
             return None
 
-    each = [(line, found) for line, part in lines.items() if (found := like([part])) is not None]
-    least = min(each, key=lambda one: one[1], default=None)
-    return Speaker(likeness.kind, like(disclosures), like(lines.values()), least)
+    def least(sounds: Mapping[str, Samples]) -> tuple[str, float] | None:
+        told = [(line, found) for line, sound in sounds.items() if (found := like(sound)) is not None]
+        return min(told, key=lambda one: one[1], default=None)
+
+    short = {line: _over_and_over(part) for line, part in lines.items() if like(part) is None}
+    together = [np.concatenate([*parts]) if parts else _NOTHING for parts in (disclosures, lines.values())]
+    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(lines), least(short))
+
+
+_NOTHING: Samples = np.zeros(0, dtype=np.float32)
+
+
+def _over_and_over(part: Samples) -> Samples:
+    """A short line as often as makes enough of it to be compared."""
+    return np.tile(part, math.ceil(ENOUGH_S * LISTEN_RATE_HZ / max(1, len(part))))
 
 
 def _part(listening: Samples, clip: Placed) -> Samples:
