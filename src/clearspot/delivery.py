@@ -27,7 +27,8 @@ from clearspot.media.audio import Samples
 from clearspot.media.ffmpeg import FfmpegFailed
 from clearspot.packing import PROGRAMME, Codec
 from clearspot.progress import telling
-from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC, Claim
+from clearspot.provenance.manifest import Claim
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.provenance.tags import AIGC, Tags, aigc_label
 from clearspot.stages import captions
 from clearspot.stages.align import TimedScript

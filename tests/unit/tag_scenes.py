@@ -13,7 +13,7 @@ from clearspot.media.audio import Samples
 from clearspot.media.loudness import bring_to
 from clearspot.project import Project, Settings
 from clearspot.provenance import tags
-from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.stages.disclose import encode
 from tests.conftest import tone
 

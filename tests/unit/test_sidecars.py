@@ -28,7 +28,8 @@ from clearspot.media.audio import essence_sha256, to_f32le
 from clearspot.progress import Event
 from clearspot.provenance import manifest
 from clearspot.provenance.keys import Trust, load_trust
-from clearspot.provenance.manifest import BESIDE, COMPOSITE_SYNTHETIC, EMBEDDED, Claim, sidecar_of
+from clearspot.provenance.manifest import BESIDE, EMBEDDED, Claim, sidecar_of
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.stages.captions import first_cue
 from tests.conftest import Scene, run_ffmpeg
 from tests.unit.test_provenance import CLEARANCE, DISCLOSURE, EARS, NOTHING_KNOWN, SAID, House, house, programme

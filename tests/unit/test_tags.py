@@ -22,7 +22,7 @@ from clearspot.media.audio import essence_sha256, probe
 from clearspot.media.loudness import decode_and_measure
 from clearspot.project import Project, Settings
 from clearspot.provenance import tags
-from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.publish import PUBLISHED
 from clearspot.yamlfile import parse_model
 from tests.conftest import Scene

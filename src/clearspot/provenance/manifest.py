@@ -9,18 +9,16 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clearspot import __version__
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.provenance.keys import SigningKeys, Trust
+from clearspot.provenance.kinds import kind_of
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.provenance.signers import open_signer
-
-SOURCE_TYPE_BASE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-COMPOSITE_SYNTHETIC = SOURCE_TYPE_BASE + "compositeWithTrainedAlgorithmicMedia"
-"""A trained model's speech together with other material (IPTC NewsCodes)."""
 
 ASSERTION = "io.clearspot.clearance"
 """Our own assertion: ids and digests only, never a person's data."""
@@ -85,6 +83,9 @@ class ManifestFacts:
     trusted_time: bool = False
 
 
+NO_MANIFEST = ManifestFacts("None", ("files of this kind hold no manifest",), "", "", "", (), {})
+
+
 def sidecar_of(path: Path) -> Path:
     """Where a file's manifest lies if it is not inside."""
     return path.with_name(path.name + SIDECAR)
@@ -129,18 +130,18 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     """What a file's manifest says, and whether to believe it. Any failure of the library means no manifest.
 
     Raises:
-        BadInput: It is not a format that carries manifests, or it cannot be read.
+        BadInput: It cannot be read.
     """
     import c2pa
 
-    suffix = path.suffix.lower()
-    mime = MIME.get(suffix)
-    if mime is None:
-        raise BadInput(f"is not a format with a manifest; those are: {', '.join(MIME)}.", where=str(path))
     try:
-        beside = _sidecar(path) if suffix in BESIDE else None
+        kind = kind_of(path)
+        if not kind:
+            return NO_MANIFEST
+        mime = MIME[kind]
+        beside = _sidecar(path) if kind in BESIDE else None
         if isinstance(beside, str):
-            return ManifestFacts("None", (beside,), "", "", "", (), {})
+            return replace(NO_MANIFEST, problems=(beside,))
         context = c2pa.Context.from_dict(_settings(trust))
         with path.open("rb") as file, c2pa.Reader(mime, file, beside, context=context) as reader:
             state = str(reader.get_validation_state())
@@ -148,7 +149,7 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}.", where=str(path)) from error
     except Exception as error:  # noqa: BLE001  (the library's errors share no base we may name; all mean: no proof)
-        return ManifestFacts("None", (str(error),), "", "", "", (), {})
+        return replace(NO_MANIFEST, problems=(str(error),))
     return _facts(state, store)
 
 
