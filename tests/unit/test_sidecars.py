@@ -32,6 +32,7 @@ from clearspot.provenance.manifest import BESIDE, EMBEDDED, Claim, sidecar_of
 from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.stages.captions import first_cue
 from tests.conftest import Scene, run_ffmpeg
+from tests.unit.tag_scenes import NATURE
 from tests.unit.test_provenance import CLEARANCE, DISCLOSURE, EARS, NOTHING_KNOWN, SAID, House, house, programme
 
 CODECS = {
@@ -65,7 +66,7 @@ def claim_of(plain: Path) -> Claim:
     """What the pipeline says of such a file; captions name the essence of the sound that they belong to."""
     essence = "e" * 64 if plain.suffix in CAPTIONS else essence_sha256(plain)
     clearance = {**CLEARANCE, "essence_sha256": essence}
-    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", clearance)
+    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", clearance, NATURE)
     return replace(claim, watermark="") if plain.suffix in CAPTIONS else claim
 
 

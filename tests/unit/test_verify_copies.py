@@ -22,7 +22,7 @@ from clearspot.provenance.kinds import ENDINGS, kind_of
 from clearspot.provenance.manifest import MIME, Claim
 from clearspot.stages.disclose import Papers, disclose, encode_to
 from tests.conftest import FakeRecogniser, FakeWatermarker, Scene, run_ffmpeg
-from tests.unit.tag_scenes import FORMATS, PROFILES, SAID, SHIPPED, programme
+from tests.unit.tag_scenes import FORMATS, NATURE, PROFILES, SAID, SHIPPED, programme
 from tests.unit.test_provenance import House, house
 
 DISCLOSURE = "Este anuncio utiliza una voz sintética."
@@ -52,7 +52,7 @@ def delivered(own: House, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     folder = tmp_path_factory.mktemp("delivered")
     recording = folder / "recording.flac"
     run_ffmpeg("-f", "lavfi", "-i", "sine=frequency=200:duration=1", recording)
-    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", CLEARANCE)
+    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", CLEARANCE, NATURE)
     papers = Papers(SAID, claim, recording, own.keys, own.trust)
     made = {}
     for ending, profile_id in PROFILES.items():

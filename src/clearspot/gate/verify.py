@@ -166,8 +166,10 @@ def _disclosed(facts: manifest.ManifestFacts, found: Mapping[str, str]) -> Findi
     verdict: Literal["pass", "fail", "warn"] = "fail"
     details = [f"missing: {', '.join(missing)}"] if missing else []
     if vouched or (unique and not same and found.get("UniqueId")):
-        verdict = _verdict(same and not missing)
         details += [] if same else ["another file's tags" if vouched else "not those that its manifest names"]
+        if same and found.get("DigitalSourceType", facts.source_type) != facts.source_type:
+            details.append("DigitalSourceType is not what its manifest says")
+        verdict = _verdict(not details)
     elif found:
         verdict = "fail" if missing else "warn"
         details.append("nothing signed and trusted says that they are this file's")

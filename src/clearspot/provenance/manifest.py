@@ -17,7 +17,7 @@ from clearspot import __version__
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.provenance.keys import SigningKeys, Trust
 from clearspot.provenance.kinds import kind_of
-from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
+from clearspot.provenance.nature import Nature
 from clearspot.provenance.signers import open_signer
 
 ASSERTION = "io.clearspot.clearance"
@@ -49,6 +49,7 @@ TIME_TRUSTED = "timeStamp.trusted"
 class Claim:
     """What a manifest says of a deliverable. Locales are BCP-47; ``clearance`` is our own assertion.
 
+    ``nature`` is what its sound was made of, for captions that of the sound they belong to.
     ``training`` is whether the voice's owner allows training on it; where not, the manifest says so. ``watermark`` is
     the algorithm of the mark in the sound, empty where there is no sound.
     """
@@ -60,6 +61,7 @@ class Claim:
     system: str
     version: str
     clearance: Mapping[str, Any]
+    nature: Nature
     training: bool = False
     watermark: str = PERTH
 
@@ -70,7 +72,8 @@ class ManifestFacts:
 
     ``state`` is "Trusted" (intact, and signed by somebody this project trusts), "Valid" (intact, by anyone),
     "Invalid" (changed since), or "None" (there is no manifest). ``signed_at`` is what a time stamp says, whoever gave
-    it; ``trusted_time`` whether an authority did that this project trusts.
+    it; ``trusted_time`` whether an authority did that this project trusts. ``source_type`` is the IPTC term of what was
+    made, empty where it names none or several.
     """
 
     state: str
@@ -81,6 +84,7 @@ class ManifestFacts:
     actions: tuple[str, ...]
     clearance: Mapping[str, Any]
     trusted_time: bool = False
+    source_type: str = ""
 
 
 NO_MANIFEST = ManifestFacts("None", ("files of this kind hold no manifest",), "", "", "", (), {})
@@ -122,7 +126,17 @@ def rehearse(keys: SigningKeys, trust: Trust) -> None:
     with tempfile.TemporaryDirectory(prefix="clearspot-", ignore_cleanup_errors=True) as folder:
         words, signed = Path(folder) / "words.srt", Path(folder) / "signed.srt"
         words.write_text("1\n00:00:00,000 --> 00:00:01,000\nOne, two.\n", encoding="utf-8")
-        claim = Claim("Rehearsal", "en-US", "en-US", "", "Clearspot", __version__, {}, watermark="")
+        claim = Claim(
+            "Rehearsal",
+            "en-US",
+            "en-US",
+            "",
+            "Clearspot",
+            __version__,
+            {},
+            Nature("synthetic", bed=False),
+            watermark="",
+        )
         sign(words, signed, claim, words, keys, trust)
 
 
@@ -232,6 +246,7 @@ def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
     actions: Mapping[str, Any] = next(
         (data for label, data in assertions.items() if label.startswith("c2pa.actions")), {}
     )
+    source_types = {str(kind) for item in actions.get("actions", ()) if (kind := item.get("digitalSourceType"))}
     results = store.get("validation_results", {}).get("activeManifest", {})
     signature = active.get("signature_info", {})
     generator: Mapping[str, Any] = next(iter(active.get("claim_generator_info", ())), {})
@@ -244,6 +259,7 @@ def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
         actions=tuple(str(item.get("action")) for item in actions.get("actions", ())),
         clearance=clearance if isinstance(clearance := assertions.get(ASSERTION), dict) else {},
         trusted_time=any(item.get("code") == TIME_TRUSTED for item in results.get("success", ())),
+        source_type=source_types.pop() if len(source_types) == 1 else "",
     )
 
 
@@ -282,8 +298,8 @@ def _actions(claim: Claim) -> Iterator[dict[str, Any]]:
     }
     yield {
         "action": "c2pa.edited",
-        "description": "Voice synthesised with consent, mixed with music, spoken disclosure added",
-        "digitalSourceType": COMPOSITE_SYNTHETIC,
+        "description": claim.nature.description,
+        "digitalSourceType": claim.nature.digital_source_type,
     }
     if claim.watermark:
         yield {"action": "c2pa.watermarked.bound", "description": "Inaudible watermark in the whole programme"}
