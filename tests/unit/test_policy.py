@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from clearspot.config import load_disclosure
 from clearspot.consent.record import BASES, Scope
-from clearspot.disclosure import DisclosureAsked
+from clearspot.disclosure import DisclosureAsked, Wording
 from clearspot.errors import BadInput
 from clearspot.gate.policy import BASELINE, SOFT_RULES, Basis, Policy, ScopeField, Tag, load_policies, policy_day
 from clearspot.gate.requirements import (
@@ -139,8 +140,9 @@ def test_california_asks_for_the_five_fields_of_its_latent_disclosure() -> None:
 
 
 def test_the_shipped_wording_holds_what_china_asks_for() -> None:
-    for wording in ("short", "long"):
-        text = load_disclosure(SHIPPED, "zh-CN", DisclosureAsked(wording=wording))
+    wordings: tuple[Wording, ...] = ("short", "long")
+    for wording, basis in itertools.product(wordings, BASES):
+        text = load_disclosure(SHIPPED, "zh-CN", DisclosureAsked(wording), basis)
         assert all(any(word in text for word in group) for group in of("CN").disclosure.must_hold), text
 
 

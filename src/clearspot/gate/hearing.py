@@ -103,7 +103,7 @@ def _any_disclosure(sound: Sound, ears: Ears) -> Finding:
         (locale, text): 1 - closeness(text, heard, locale)
         for locale, wording in ears.wordings.items()
         if locale.split("-", maxsplit=1)[0] == language
-        for text in (wording.short, wording.long)
+        for text in wording.all
     }
     if not rates or not heard:
         return Finding("disclosure-heard", "fail", f"language {language!r}", "a wording known here", "none was heard")
