@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from clearspot import __version__, publish
 from clearspot.actions import encoding
@@ -206,7 +208,7 @@ def export_candidate(job: Job, made: Made, gated: tuple[Evidence, tuple[Finding,
             where=job.name(locale, made.profile_id),
             remedy="Mend what the findings name and run again.",
         )
-        return refuse_deliverable(job, locale, made.profile_id, refusal, findings)
+        return refuse_deliverable(job, locale, made.profile_id, refusal, findings, _leave_given(job, made, evidence))
 
 
 def conclude(job: Job, ended: Sequence[tuple[str, str, str, ClearspotError | None]]) -> None:
@@ -243,8 +245,23 @@ def as_error(error: BaseException, where: str) -> ClearspotError:
     return bug
 
 
+def _leave_given(job: Job, made: Made, evidence: Evidence) -> Mapping[str, Any]:
+    """For a refusal to carry; nothing of a voice that cannot be read any more, or is another by now."""
+    try:
+        voice = load_voice(made.grant.voice, job.project.voice_folders())
+    except ClearspotError:
+        return {}
+    same = voice.record.digest == made.grant.record_sha256
+    return publish.leave_given(job, made, voice, evidence) if same else {}
+
+
 def refuse_deliverable(
-    job: Job, locale: str, profile_id: str, error: ClearspotError, findings: tuple[Finding, ...] = ()
+    job: Job,
+    locale: str,
+    profile_id: str,
+    error: ClearspotError,
+    findings: tuple[Finding, ...] = (),
+    leave: Mapping[str, Any] = MappingProxyType({}),
 ) -> Outcome:
     """What becomes of a deliverable that is not made: a refusal file where it was refused."""
     if isinstance(error, Refused):
@@ -255,7 +272,7 @@ def refuse_deliverable(
             error = said_so
         lasting = job.known.get((locale, profile_id), {}) if _lasts(job, locale, findings) else {}
         try:
-            publish.withdraw(job, locale, profile_id, error, findings, lasting)
+            publish.withdraw(job, locale, profile_id, error, findings, lasting, leave)
         except ClearspotError as trouble:  # one deliverable's trouble stays its own
             error = trouble
     return Outcome(locale, profile_id, None, "", findings, error)

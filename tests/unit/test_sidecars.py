@@ -509,7 +509,7 @@ def test_an_export_that_stops_anywhere_leaves_nothing_without_its_proof(passed: 
 
 def test_what_is_withdrawn_takes_its_sidecars_along(passed: Passed) -> None:
     passed.publish()
-    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), (), {})
+    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), (), {}, {})
     assert passed.there() == sorted([*(f"{ending}.withdrawn" for ending in (*ORDER, ".receipt.json")), ".refusal.json"])
 
 
