@@ -2,9 +2,10 @@
 
     python scripts/disclosure_rates.py [--locales es-ES,it-IT]
 
-The house voice speaks both wordings of ``configs/disclosures.yaml``, the other wording follows as a line with the demo
-spot's bed, every shipped profile encodes that, and the project's recogniser listens. Then the same with the bed laid
-under the disclosure. Prints Markdown tables; the limits in ``configs/listening.yaml`` come from them.
+The house voice speaks both its wordings of ``configs/disclosures.yaml`` (it is nobody's, so its long one is
+``long_plain``), the other wording follows as a line with the demo spot's bed, every shipped profile encodes that, and
+the project's recogniser listens. Then the same with the bed laid under the disclosure. Prints Markdown tables; the
+limits in ``configs/listening.yaml`` come from them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from clearspot.consent.authority import writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.registry import load_voice
 from clearspot.consent.scope import Use
-from clearspot.disclosure import DisclosureAsked
+from clearspot.disclosure import DisclosureAsked, Wording
 from clearspot.engines.kokoro import LANGUAGES
 from clearspot.engines.studio import Studio
 from clearspot.gate.levels import level_of
@@ -42,7 +43,7 @@ from clearspot.text.match import match_lines
 from clearspot.timeline import Timeline
 
 BED = Path(__file__).parents[1] / "spots" / "lumen-coffee" / "bed.opus"
-WORDINGS = ("short", "long")
+WORDINGS: tuple[Wording, ...] = ("short", "long")
 UNDER_DB = (-40.0, -30.0, -20.0, -10.0)
 """How loud a bed is laid under the disclosure, against its speech."""
 
@@ -79,7 +80,7 @@ def in_locale(project: Project, studio: Studio, locale: str) -> Iterator[Heard]:
     grant = grant_for(project, studio, locale)
     engine = studio.speech(grant.engine)
     bed = decode(BED, channels=2)
-    texts = [load_disclosure(project, locale, DisclosureAsked(wording=wording)) for wording in WORDINGS]  # type: ignore[arg-type]
+    texts = [load_disclosure(project, locale, DisclosureAsked(wording), grant.basis) for wording in WORDINGS]
     spoken = [speak(engine, grant, DISCLOSURE_ID, text) for text in texts]
     clips = [Spoken(DISCLOSURE_ID, clip.text, clip.duration_s, clip.samples) for clip in spoken]
     for wording, clip, other in zip(WORDINGS, clips, reversed(clips), strict=True):

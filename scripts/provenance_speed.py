@@ -24,6 +24,7 @@ from clearspot.errors import BadInput
 from clearspot.media import ffmpeg
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import create_keys, load_signing_keys, load_trust
+from clearspot.provenance.nature import Nature
 from clearspot.spot import load_spot
 
 SPOT = load_spot(Path(__file__).parents[1] / "spots" / "lumen-coffee")
@@ -64,7 +65,8 @@ def one_round(plain: Path, folder: Path) -> tuple[float, float, float]:
     now = dt.datetime.now(dt.UTC)
     keys, trust = load_signing_keys(folder / "keys", now), load_trust((folder / "trust",))
     copy, target = Path(shutil.copy(plain, folder / f"tagged{plain.suffix}")), folder / f"signed{plain.suffix}"
-    claim = manifest.Claim("Title", "en-US", "es-ES", "Provider", "Clearspot", "0", {"unique_id": "1"})
+    nature = Nature("synthetic", bed=False)
+    claim = manifest.Claim("Title", "en-US", "es-ES", "Provider", "Clearspot", "0", {"unique_id": "1"}, nature)
     try:
         tagging = timed(lambda: tags.write(copy, said(copy)))
     except BadInput:  # captions have no tags

@@ -18,7 +18,6 @@ from typing import Any
 
 from clearspot.config import load_limits, load_wordings
 from clearspot.consent.affected import Known
-from clearspot.errors import BadInput
 from clearspot.gate.hearing import Ears
 from clearspot.gate.verify import PROOF, verify
 from clearspot.media import ffmpeg
@@ -29,6 +28,9 @@ from clearspot.provenance.keys import Trust
 from scripts.programmes import MARKETS, Programme, Workshop, ads, open_workshop, profile_for, programmes
 
 KINDS = ("spoken disclosure", "tags", "manifest", "watermark")
+UNATTESTED = "tags, unattested"
+"""Tags say that it is synthetic, and nothing signed says that they are this file's."""
+
 READABLE = "`DigitalSourceType`"
 """The tag that says it to machines can still be read. ``verify`` wants all tags, and the manifest's word for them."""
 
@@ -143,20 +145,17 @@ def ears_of(shop: Workshop) -> Ears:
 
 
 def judged(path: Path, trust: Trust, ears: Ears) -> dict[str, bool]:
-    """What is left of a file's proof; a format without manifests is judged by what it sounds like."""
+    """What is left of a file's proof; tags that no trusted manifest vouches for are counted apart."""
     readable = bool(tags.read(path).get("DigitalSourceType"))
-    try:
-        proof = verify(path, trust, Known((), ()), ears).proof
-    except BadInput:
-        decoded = _written(_input(path), path.with_suffix(".wav"), acodec="pcm_s16le", map_metadata=-1)
-        proof = verify(decoded, trust, Known((), ()), ears).proof
-    return {**{what: proof[what] for what in KINDS}, READABLE: readable}
+    found = verify(path, trust, Known((), ()), ears)
+    left = {what: found.proof[what] and what not in found.unattested for what in KINDS}
+    return {**left, UNATTESTED: "tags" in found.unattested, READABLE: readable}
 
 
 def table(found: list[Survived]) -> Iterator[str]:
     """How many copies still have each disclosure."""
     assert set(KINDS) == set(PROOF) - {"shown disclosure"}, "captions have no sound that could be changed"
-    columns = (*KINDS, READABLE)
+    columns = (*KINDS, UNATTESTED, READABLE)
     yield f"| what happened | {' | '.join(columns)} |"
     yield "|---|" + "---|" * len(columns)
     for change in CHANGES:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clearspot.disclosure import DisclosureAsked
+from clearspot.disclosure import DisclosureAsked, wording_for
 from clearspot.errors import BadInput, Refused
 from clearspot.project import Project
 from clearspot.spot import LocaleTag, SpokenText
@@ -110,14 +110,23 @@ class ListeningLimits(Strict):
 
 
 class DisclosureWording(Strict):
-    """The spoken disclosure in one locale: some three seconds, and a longer one."""
+    """The spoken disclosure in one locale: some three seconds, and a longer one.
+
+    ``long`` may tell of consent, so a talent's voice alone says it; every other voice says ``long_plain``.
+    """
 
     short: SpokenText
     long: SpokenText
+    long_plain: SpokenText | None = None
 
-    def of(self, asked: DisclosureAsked) -> str:
-        """The wording that is asked for."""
-        return self.long if asked.wording == "long" else self.short
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every wording that there is."""
+        return tuple(text for text in (self.short, self.long, self.long_plain) if text)
+
+    def of(self, wording: str) -> str | None:
+        """A wording by its field's name, if there is one."""
+        return {"short": self.short, "long": self.long, "long_plain": self.long_plain}[wording]
 
 
 class _Disclosures(Strict):
@@ -150,18 +159,24 @@ def load_wordings(project: Project) -> dict[str, DisclosureWording]:
     return parse_model(_Disclosures, {"locales": load_yaml(path)}, path).locales
 
 
-def load_disclosure(project: Project, locale: str, asked: DisclosureAsked) -> str:
+def load_disclosure(project: Project, locale: str, asked: DisclosureAsked, basis: str = "") -> str:
     """The words of the spoken disclosure in a locale.
+
+    Args:
+        project: Whose wordings.
+        locale: A BCP-47 tag.
+        asked: What the locale's markets ask of it.
+        basis: Of the consent that the voice speaks by; of any but ``talent`` no consent is told.
 
     Raises:
         Refused: There is no wording for it, or the wording lacks words that a market asks for; nothing is spoken
             undisclosed.
     """
-    return disclosure_in(load_wordings(project), project, locale, asked)
+    return disclosure_in(load_wordings(project), project, locale, asked, basis)
 
 
 def disclosure_in(
-    wording: Mapping[str, DisclosureWording], project: Project, locale: str, asked: DisclosureAsked
+    wording: Mapping[str, DisclosureWording], project: Project, locale: str, asked: DisclosureAsked, basis: str
 ) -> str:
     """The same, of wordings that were read already.
 
@@ -175,12 +190,20 @@ def disclosure_in(
             where=str(path),
             remedy="Add one; without it nothing may be spoken in that locale.",
         )
-    words = wording[locale].of(asked)
+    field = wording_for(asked, basis)
+    words = wording[locale].of(field)
+    if words is None:
+        raise Refused(
+            f"there is no {field} disclosure in {locale}, and a voice on the basis {basis!r} may not say the long one: "
+            "nobody consented.",
+            where=f"{path}: {locale}",
+            remedy=f"Add {field}, the long wording without a word of consent, or name a talent's voice.",
+        )
     for group in asked.must_hold:
         if not any(word.casefold() in words.casefold() for word in group):
             raise Refused(
                 f"the disclosure in {locale} has to hold {' or '.join(map(repr, group))}; it is {words!r}.",
-                where=f"{path}: {locale}.{asked.wording}",
+                where=f"{path}: {locale}.{field}",
                 remedy="Reword it; `clearspot policy explain` says which market asks for that.",
             )
     return words

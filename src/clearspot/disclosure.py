@@ -24,6 +24,11 @@ class DisclosureAsked:
     characters_per_minute: tuple[float, float] | None = None
 
 
+def wording_for(asked: DisclosureAsked, basis: str) -> str:
+    """The field of a wording that is said: only a talent consented, so no other voice says that somebody did."""
+    return "long_plain" if asked.wording == "long" and basis != "talent" else asked.wording
+
+
 def characters_per_minute(text: str, lasts_s: float) -> float:
     """How fast a text was read; letters and digits count, spaces and punctuation do not."""
     return sum(character.isalnum() for character in text) / lasts_s * 60 if lasts_s > 0 else 0.0

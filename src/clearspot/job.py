@@ -22,7 +22,7 @@ from clearspot.config import (
     load_wordings,
 )
 from clearspot.consent.authority import Authority, writing_authority
-from clearspot.consent.registry import voice_folder
+from clearspot.consent.registry import load_voice, voice_folder
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, ClearspotError, MachineFault
@@ -165,9 +165,16 @@ class Job:
         """The words of the spoken disclosure in a locale.
 
         Raises:
-            Refused: There is no wording for it, or it lacks words that a market asks for.
+            Refused: There is no wording for it or for such a voice, or it lacks words that a market asks for.
         """
-        return disclosure_in(self.desk.wordings, self.project, locale, self.requirements[locale].disclosure)
+        asked = self.requirements[locale].disclosure
+        basis = self._basis if asked.wording == "long" else ""  # only the long one depends on it
+        return disclosure_in(self.desk.wordings, self.project, locale, asked, basis)
+
+    @functools.cached_property
+    def _basis(self) -> str:
+        """By which basis of consent the spot's voice speaks."""
+        return load_voice(self.spot.order.voice, self.desk.voices).record.basis
 
 
 def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from clearspot import __version__
 from clearspot.config import CODECS
-from clearspot.consent.grant import release
+from clearspot.consent.grant import Grant, release
 from clearspot.consent.registry import Voice
+from clearspot.consent.spot_approval import owner_role
 from clearspot.errors import ClearspotError, MachineFault
 from clearspot.files import write_atomically
 from clearspot.gate import receipt
@@ -97,11 +98,12 @@ def withdraw(
     error: ClearspotError,
     findings: tuple[Finding, ...],
     made_from: Mapping[str, str],
+    leave: Mapping[str, Any],
 ) -> None:
     """Take what an earlier run published out of the way (``.withdrawn``: its bytes are kept), then say why.
 
     ``made_from`` is the ingredients of what is refused for what it is: a plan knows it again by them. What stands
-    against its locale, as the plan saw it, is written down too.
+    against its locale, as the plan saw it, is written down too; and ``leave``, who had approved what (``leave_given``).
 
     Raises:
         MachineFault: The folder cannot be written to.
@@ -116,6 +118,7 @@ def withdraw(
         requirements=job.requirements[locale].as_json(),
         ingredients=dict(made_from),
         blocks=list(job.blocks.get(locale, ())),
+        **leave,
     )
 
 
@@ -257,30 +260,8 @@ def _receipt_body(
         },
         "ingredients": dict(made.ingredients),
         "engines": _engines(job, made),
-        "consent": {
-            "record": made.grant.record_id,
-            "record_sha256": made.grant.record_sha256,
-            "basis": made.grant.basis,
-            "signed_by_keys": list(made.grant.signed_by),
-            "markets": [use.market for use in made.grant.uses],
-            # Names nobody: who the talent is stays in the record.
-            "scope": voice.record.scope.model_dump(mode="json"),
-            "derivatives": voice.record.derivatives.model_dump(mode="json"),
-            "term": voice.record.term.model_dump(mode="json"),
-        },
         "requirements": expected.requirements.as_json(),
-        "approvals": {
-            "script": job.approvals.script.model_dump(exclude={"lines"}) if job.approvals.script else None,
-            "translation": [
-                {
-                    "line": line.id,
-                    "status": line.status,
-                    "by": line.approved_by or line.drafted_by,
-                    "at": line.approved_at,
-                }
-                for line in expected.translation.lines
-            ],
-        },
+        **leave_given(job, made, voice, evidence),
         "timeline": [_placed(job, clip) for clip in evidence.clips],
         "findings": [asdict(finding) for finding in findings],
         "provenance": {
@@ -293,6 +274,40 @@ def _receipt_body(
         "times": {"started": job.started.isoformat(timespec="seconds"), "exported": _now()},
         "clearspot": __version__,
         "python": platform.python_version(),
+    }
+
+
+def leave_given(job: Job, made: Made, voice: Voice, evidence: Evidence) -> dict[str, Any]:
+    """Who approved what, and what the voice's owner allowed; receipts and the gate's refusals carry it alike.
+
+    It names nobody but who signed words off: who the talent is stays in the record.
+    """
+    record, grant = voice.record, made.grant
+    lines = evidence.expected.translation.lines
+    approvals: dict[str, Any] = {
+        "script": job.approvals.script.model_dump(exclude={"lines"}) if job.approvals.script else None,
+        "translation": [
+            {"line": line.id, "status": line.status, "by": line.approved_by or line.drafted_by, "at": line.approved_at}
+            for line in lines
+        ],
+    }
+    now = evidence.consent.approval if isinstance(evidence.consent, Grant) else grant.approval
+    if now:
+        approvals["voice"] = {
+            "role": owner_role(voice), "key": now.key, "at": now.signed_at, "script_sha256": now.script_sha256,
+        }  # fmt: skip
+    return {
+        "approvals": approvals,
+        "consent": {
+            "record": grant.record_id,
+            "record_sha256": grant.record_sha256,
+            "basis": grant.basis,
+            "signed_by_keys": list(grant.signed_by),
+            "markets": [use.market for use in grant.uses],
+            "scope": record.scope.model_dump(mode="json"),
+            "derivatives": record.derivatives.model_dump(mode="json"),
+            "term": record.term.model_dump(mode="json"),
+        },
     }
 
 

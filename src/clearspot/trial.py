@@ -17,6 +17,7 @@ from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.record import ANY
 from clearspot.consent.registry import Voice, load_voice, load_voice_file
 from clearspot.consent.scope import Use, out_of_scope, require_in_scope
+from clearspot.disclosure import DisclosureAsked, wording_for
 from clearspot.engines.conformance import Check, SpeechTrial, check_speech
 from clearspot.engines.conformance_words import (
     UNKNOWN,
@@ -151,7 +152,9 @@ def open_trial(project: Project, studio: Studio, voice_id: str, locale: str = ""
     wordings = load_wordings(project)
     if spoken not in wordings:
         raise BadInput(f"there is no sentence in {spoken}; there is in: {', '.join(wordings)}.", where="--locale")
-    sentences = (wordings[spoken].short, wordings[spoken].long)
+    known = wordings[spoken]
+    long = known.of(wording_for(DisclosureAsked(wording="long"), voice.record.basis))
+    sentences = (known.short, long or f"{known.short} {known.short}")
     for model_id in voice.file.weights.values():
         studio.weights.resolve(model_id, commercial=False)
     pinned = studio.weights.pinned_voice(voice.file, voice.folder, commercial=False)

@@ -23,6 +23,7 @@ from clearspot.media.audio import essence_sha256
 from clearspot.project import Project, Settings
 from clearspot.provenance import manifest
 from clearspot.provenance.keys import RECEIPT_KEY, create_keys, load_private_key, load_signing_keys, load_trust
+from clearspot.provenance.nature import Nature
 from tests.conftest import Scene, edit, run_ffmpeg
 
 Call = Callable[..., tuple[int, str, str]]
@@ -264,7 +265,8 @@ def test_papers_of_somebody_else_do_not_hide_what_its_bytes_are(left: Left, clea
     copy = stripped(left.files["mp3"], tmp_path)
     stranger, today = Project(tmp_path / "stranger", Settings()), dt.datetime.now(dt.UTC)
     create_keys(stranger.keys_dir, stranger.own_trust_dir, "Stranger", today, renew=False)
-    claim = manifest.Claim("T", "en-US", "es-ES", "P", "Clearspot", "0", {"consent_record_sha256": "0" * 64})
+    clearance = {"consent_record_sha256": "0" * 64}
+    claim = manifest.Claim("T", "en-US", "es-ES", "P", "Clearspot", "0", clearance, Nature("synthetic", bed=False))
     keys, trust = load_signing_keys(stranger.keys_dir, today), load_trust((stranger.own_trust_dir,))
     manifest.sign(copy, tmp_path / "signed.mp3", claim, left.files["wav"], keys, trust)
     at = left.revoke("take-down")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearspot.config import load_disclosure
-from clearspot.disclosure import DisclosureAsked, characters_per_minute, rate_for
+from clearspot.consent.record import BASES
+from clearspot.disclosure import DisclosureAsked, Wording, characters_per_minute, rate_for
 from clearspot.errors import Refused
 from clearspot.project import Project
 from clearspot.spot import DISCLOSURE_ID
@@ -19,7 +22,10 @@ from clearspot.stages import captions
 from clearspot.stages.fit import Plan, Slot, Spoken, fit
 from clearspot.stages.mix import mix
 from clearspot.timeline import AFTER_DISCLOSURE_S, Timeline
+from tests.conftest import Scene
+from tests.unit.policy_scenes import WHY, own_policy
 
+Call = Callable[..., tuple[int, str, str]]
 RATE_HZ = 48_000
 SAMPLE_S = 1 / RATE_HZ
 
@@ -183,14 +189,65 @@ def test_captions_say_it_each_time() -> None:
 
 # --- its words and its pace --------------------------------------------------------------------------------------
 
+WORDINGS: tuple[Wording, ...] = ("short", "long")
 FOURTEEN = ["en-US", "en-GB", "es-ES", "es-MX", "it-IT", "pt-BR", "pt-PT", "de-DE", "fr-FR", "nl-NL", "pl-PL", "ja-JP",
             "zh-CN", "hi-IN"]  # fmt: skip
 
 
 @pytest.mark.parametrize("locale", FOURTEEN)
 def test_there_are_two_wordings_in_every_locale(project: Project, locale: str) -> None:
-    short, long = (load_disclosure(project, locale, DisclosureAsked(wording=w)) for w in ("short", "long"))  # type: ignore[arg-type]
+    short, long = (load_disclosure(project, locale, DisclosureAsked(w), "talent") for w in WORDINGS)
     assert 10 < len(short) < len(long)
+
+
+CONSENT = (
+    "consent", "consentimiento", "consenso", "consentimento", "Einwilligung", "consentement", "toestemming", "zgod",
+    "同意", "सहमति",
+)  # fmt: skip
+"""How it is told in each of the languages."""
+
+
+@pytest.mark.parametrize("basis", [*BASES, ""])
+@pytest.mark.parametrize("wording", ["short", "long"])
+@pytest.mark.parametrize("locale", FOURTEEN)
+def test_only_a_talents_voice_says_that_somebody_consented(
+    project: Project, locale: str, wording: Wording, basis: str
+) -> None:
+    """To whoever listens, in any language; all else that it says it says of every voice."""
+    said = load_disclosure(project, locale, DisclosureAsked(wording), basis)
+    told = any(word in said for word in CONSENT)
+    assert told == (wording == "long" and basis == "talent")
+    if wording == "long" and basis != "talent":
+        longest = load_disclosure(project, locale, DisclosureAsked(wording), "talent")
+        letters = iter(longest)
+        assert all(letter in letters for letter in said), "the same sentence without a few words"
+        assert 10 < len(said) < len(longest)
+
+
+def test_a_voice_that_is_nobodys_needs_a_long_wording_of_its_own(project: Project) -> None:
+    path = project.root / "configs" / "disclosures.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('it-IT: {short: "Voce generata.", long: "Voce generata, col consenso."}\n', encoding="utf-8")
+    asked = DisclosureAsked("long")
+    assert load_disclosure(project, "it-IT", asked, "talent") == "Voce generata, col consenso."
+    assert load_disclosure(project, "it-IT", DisclosureAsked(), "synthetic") == "Voce generata."
+    for basis in ("synthetic", "public-dedication"):
+        with pytest.raises(
+            Refused, match=f"there is no long_plain disclosure in it-IT, and a voice .* '{basis}'"
+        ) as told:
+            load_disclosure(project, "it-IT", asked, basis)
+        assert "name a talent's voice" in str(told.value)
+
+
+def test_a_run_with_nobodys_voice_tells_of_no_consent(scene: Scene, clearspot: Call) -> None:
+    asked = {"value": "long", "why": "Counsel.", "known_from": "our-reading"}
+    own_policy(scene.project, requires={"disclosure": {"wording": asked}, "manifest": WHY})
+    arguments = ("--runner", "inline", "--out", scene.out, "--locale", "es-ES", "--profile", "podcast")
+    code, out, err = clearspot("run", scene.spot, *arguments)
+    assert code == 0, out + err
+    (receipt,) = scene.out.rglob("*.receipt.json")
+    said = json.loads(receipt.read_text())["receipt"]["clearance"]["disclosure"]["text"]
+    assert said == "La voz de este anuncio ha sido generada por inteligencia artificial."
 
 
 def test_a_locale_without_wording_is_refused(project: Project) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearspot import delivery, pipeline
 from clearspot.engines.weights import Weights
+from clearspot.provenance import tags
 from clearspot.workshop import workshop
 from tests.conftest import Scene, edit
 
@@ -77,6 +79,28 @@ def test_what_changes_while_we_listen_counts(
         assert (code, one["verdict"]) == (1, "refused")
         assert told in one["findings"][rule]["detail"]
     assert not list(scene.out.rglob("*.mp3"))
+
+
+@pytest.mark.parametrize("profile", ["broadcast-eu", "podcast", "stream"])
+def test_sound_that_the_tag_writer_damaged_is_not_what_was_measured(
+    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    """The gate hears what was encoded; what is delivered has to be those very bytes."""
+    write = tags.write
+
+    def write_and_damage(path: Path, said: tags.Tags) -> None:
+        write(path, said)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    monkeypatch.setattr(tags, "write", write_and_damage)
+    arguments = ("--runner", "inline", "--out", scene.out, "--locale", "es-ES", "--profile", profile, "--json")
+    code, out, _ = clearspot("run", scene.spot, *arguments)
+    (one,) = json.loads(out)["deliverables"]
+    failed = {rule: found["detail"] for rule, found in one["findings"].items() if found["verdict"] == "fail"}
+    assert (code, one["verdict"], one["path"]) == (1, "refused", None)
+    assert failed == {"manifest-trusted": "it names another essence"}
 
 
 def test_nothing_is_fetched_for_a_voice_that_may_not_speak(

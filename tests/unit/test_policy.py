@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from clearspot.config import load_disclosure
 from clearspot.consent.record import BASES, Scope
-from clearspot.disclosure import DisclosureAsked
+from clearspot.disclosure import DisclosureAsked, Wording
 from clearspot.errors import BadInput
 from clearspot.gate.policy import BASELINE, SOFT_RULES, Basis, Policy, ScopeField, Tag, load_policies, policy_day
 from clearspot.gate.requirements import (
@@ -62,7 +63,7 @@ def of(*markets: str, named: tuple[str, ...] = (), today: dt.date = TODAY) -> Re
 # Markets, named policies; policies in force; disclosure; tags beside the nine; watermark; consent; people.
 ROWS: dict[str, tuple[list[str], tuple[str, ...], set[str], DisclosureAsked, set[str], bool, ConsentAsked, int]] = {
     "baseline": (["AR"], (), set(), PLAIN, set(), False, ANY_BASIS, 0),
-    "eu-ai-act": (["ES"], (), {"eu-ai-act"}, ONE_MINUTE, set(), True, ANY_BASIS, 0),
+    "eu-ai-act": (["ES"], (), {"eu-ai-act"}, ONE_MINUTE, set(), True, ANY_BASIS, 1),
     "us-ny": (["US-NY"], (), {"us-ny"}, PLAIN, set(), False, ANY_BASIS, 0),
     "us-ca": (["US-CA"], (), {"us-ca"}, PLAIN, set(), False, OF_CA, 2),
     "us-tn": (["US-TN"], (), {"us-tn"}, PLAIN, set(), False, OF_TN, 0),
@@ -90,6 +91,13 @@ def test_a_row_of_the_table(row: str) -> None:
     assert got.conflicts == ()
 
 
+def test_the_union_wants_a_way_to_detect_the_marking() -> None:
+    """The code of practice does: whoever marks also says how others find the marks."""
+    (instruction,) = of("ES").instructions
+    assert "trust anchors" in instruction.do
+    assert "clearspot verify" in instruction.do
+
+
 def test_the_table_is_what_is_shipped() -> None:
     assert set(ALL) == set(ROWS)
 
@@ -108,7 +116,7 @@ def test_a_shipped_policy_says_where_it_comes_from(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "asks_for"),
     [
-        ("eu-ai-act", {"disclosure.at_start", "disclosure.repeat_every_s", "manifest", "watermark", "tags"}),
+        ("eu-ai-act", {"disclosure.at_start", "disclosure.repeat_every_s", "manifest", "watermark", "tags", "people"}),
         ("us-ny", {"disclosure.at_start"}),
         ("us-ca", {"tags", "manifest", "consent.bases", "consent.stated", "people"}),
         ("us-tn", {"consent.bases"}),
@@ -139,8 +147,9 @@ def test_california_asks_for_the_five_fields_of_its_latent_disclosure() -> None:
 
 
 def test_the_shipped_wording_holds_what_china_asks_for() -> None:
-    for wording in ("short", "long"):
-        text = load_disclosure(SHIPPED, "zh-CN", DisclosureAsked(wording=wording))
+    wordings: tuple[Wording, ...] = ("short", "long")
+    for wording, basis in itertools.product(wordings, BASES):
+        text = load_disclosure(SHIPPED, "zh-CN", DisclosureAsked(wording), basis)
         assert all(any(word in text for word in group) for group in of("CN").disclosure.must_hold), text
 
 

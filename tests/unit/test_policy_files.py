@@ -311,7 +311,7 @@ def test_explain_for_a_spot_of_all_markets(spot_folder: Path, clearspot: Call) -
     assert told["consent"]["bases"] == ["talent"]
     assert "AIGC" in told["tags"]
     assert {"GB", "JP", "BR"} < set(told["only_baseline"])
-    assert len(told["instructions"]) == 8
+    assert len(told["instructions"]) == 9
     code, table, _ = clearspot("policy", "explain", spot_folder, "--locale", "es-ES", "--on", "2026-11-22")
     assert code == 0
     assert all(one["why"] in table for one in told["reasons"])

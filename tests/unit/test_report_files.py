@@ -14,15 +14,17 @@ import pytest
 
 from clearspot import pipeline
 from clearspot.consent.record import Scope
+from clearspot.consent.spot_approval import load_spot_approval
 from clearspot.errors import BadInput, MachineFault
 from clearspot.gate.receipt import sign_receipt
 from clearspot.media.loudness import decode_and_follow, decode_and_measure
-from clearspot.provenance.keys import load_private_key, load_trust
+from clearspot.provenance.keys import CONSENT_KEY, load_private_key, load_trust
 from clearspot.report import collect as collecting
 from clearspot.report.collect import collect
-from clearspot.report.data import Deliverable, RunReport
+from clearspot.report.data import Approval, Deliverable, RunReport
 from clearspot.report.facts import SCOPE
 from clearspot.report.waveform import envelope
+from clearspot.spot import load_spot
 from tests.conftest import Scene, edit, run_ffmpeg, tone
 from tests.htmltree import parse
 from tests.report_scenes import RULE_NAMES
@@ -116,6 +118,54 @@ def test_a_refused_deliverable_says_why(scene: Scene, clearspot: Call) -> None:
     assert one.problem.what.startswith("the gate refused it: disclosure-heard: ")
     assert one.problem.remedy == "Mend what the findings name and run again."
     assert [finding.rule for finding in one.findings if finding.verdict == "fail"] == ["disclosure-heard"]
+
+
+def test_a_refused_deliverable_says_who_had_approved_what_and_what_consent_allows(
+    scene: Scene, clearspot: Call
+) -> None:
+    assert run(clearspot, scene, "--locale", "es-ES") == 0
+    passed = of(collected(scene))
+    scene.deaf_to = "inteligencia artificial"
+    edit(scene.spot / "spot.yaml", "duration_s: 40", "duration_s: 41")
+    assert run(clearspot, scene, "--locale", "es-ES") == 1
+    one = of(collected(scene))
+    assert one.verdict == "refused"
+    assert (one.approvals, one.consent) == (passed.approvals, passed.consent)
+    assert len(one.approvals) > 3
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["exported", "refused"])
+def test_the_owners_own_yes_to_a_spot_is_told_by_role_and_key(
+    scene: Scene, clearspot: Call, tmp_path: Path, refused: bool
+) -> None:
+    scene.resign("approval: not-needed", "approval: per-spot")
+    assert run(clearspot, scene, "--locale", "es-ES") == 1
+    assert clearspot("approve", "voice", scene.spot, "--key", scene.project.keys_dir / CONSENT_KEY)[0] == 0
+    scene.deaf_to = "inteligencia artificial" if refused else ""
+    assert run(clearspot, scene, "--locale", "es-ES") == int(refused)
+    said = load_spot_approval(scene.spot)
+    assert said is not None
+    (told,) = (home(scene) / "es-ES").glob("*.refusal.json" if refused else "*.receipt.json")
+    body = json.loads(told.read_text())
+    assert (body if refused else body["receipt"])["approvals"]["voice"] == {
+        "role": "licensee", "key": said.key, "at": said.signed_at, "script_sha256": load_spot(scene.spot).script.digest,
+    }  # fmt: skip
+    (row,) = [each for each in of(collected(scene)).approvals if each.voice]
+    assert row == Approval("", "approved", f"licensee, with key {said.key}", said.signed_at, voice=True)
+    page = (home(scene) / "report.html").read_text()
+    assert "The voice in this spot" in page
+    assert said.key in page
+
+
+def test_where_consent_asks_for_no_yes_to_each_spot_none_is_told(scene: Scene, clearspot: Call) -> None:
+    """Whatever lies beside the spot."""
+    approve = ("approve", "voice", scene.spot, "--key", scene.project.keys_dir / CONSENT_KEY)
+    scene.resign("approval: not-needed", "approval: per-spot")
+    assert clearspot(*approve)[0] == 0
+    shutil.rmtree(scene.project.root / "voices" / "house")
+    assert run(clearspot, scene, "--locale", "es-ES") == 0
+    receipt = json.loads((home(scene) / "es-ES" / f"{STEM}.receipt.json").read_text())["receipt"]
+    assert "voice" not in receipt["approvals"]
 
 
 def test_what_the_machine_failed_at_is_on_the_page_though_it_left_no_file(

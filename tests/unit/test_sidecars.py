@@ -28,9 +28,11 @@ from clearspot.media.audio import essence_sha256, to_f32le
 from clearspot.progress import Event
 from clearspot.provenance import manifest
 from clearspot.provenance.keys import Trust, load_trust
-from clearspot.provenance.manifest import BESIDE, COMPOSITE_SYNTHETIC, EMBEDDED, Claim, sidecar_of
+from clearspot.provenance.manifest import BESIDE, EMBEDDED, Claim, sidecar_of
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.stages.captions import first_cue
 from tests.conftest import Scene, run_ffmpeg
+from tests.unit.tag_scenes import NATURE
 from tests.unit.test_provenance import CLEARANCE, DISCLOSURE, EARS, NOTHING_KNOWN, SAID, House, house, programme
 
 CODECS = {
@@ -64,7 +66,7 @@ def claim_of(plain: Path) -> Claim:
     """What the pipeline says of such a file; captions name the essence of the sound that they belong to."""
     essence = "e" * 64 if plain.suffix in CAPTIONS else essence_sha256(plain)
     clearance = {**CLEARANCE, "essence_sha256": essence}
-    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", clearance)
+    claim = Claim(SAID.title, "en-US", "es-ES", SAID.provider, "Clearspot", "0.1.0", clearance, NATURE)
     return replace(claim, watermark="") if plain.suffix in CAPTIONS else claim
 
 
@@ -507,7 +509,7 @@ def test_an_export_that_stops_anywhere_leaves_nothing_without_its_proof(passed: 
 
 def test_what_is_withdrawn_takes_its_sidecars_along(passed: Passed) -> None:
     passed.publish()
-    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), (), {})
+    publish.withdraw(passed.job, "es-ES", "podcast", Refused("no more."), (), {}, {})
     assert passed.there() == sorted([*(f"{ending}.withdrawn" for ending in (*ORDER, ".receipt.json")), ".refusal.json"])
 
 

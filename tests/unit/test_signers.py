@@ -20,6 +20,7 @@ from clearspot.project import Project, Signing, find_project
 from clearspot.provenance import manifest
 from clearspot.provenance.keys import DEVELOPMENT_DAYS, create_keys, load_trust, signing_keys_of
 from clearspot.provenance.manifest import Claim
+from clearspot.provenance.nature import Nature
 from clearspot.provenance.signers import signed_by_command
 from clearspot.yamlfile import parse_model
 from tests.conftest import Scene
@@ -43,7 +44,7 @@ def sign(folder: Path) -> manifest.ManifestFacts:
     project = find_project()
     words, target = folder / "words.srt", folder / "signed.srt"
     words.write_text(WORDS, encoding="utf-8")
-    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0", {}, watermark="")
+    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0", {}, Nature("synthetic", bed=False), watermark="")
     trust = load_trust(project.trust_dirs)
     manifest.sign(words, target, claim, words, signing_keys_of(project, NOW), trust)
     assert read_directly(target, trust)[0] == "Trusted"

@@ -22,7 +22,7 @@ from clearspot.media.audio import essence_sha256, probe
 from clearspot.media.loudness import decode_and_measure
 from clearspot.project import Project, Settings
 from clearspot.provenance import tags
-from clearspot.provenance.manifest import COMPOSITE_SYNTHETIC
+from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.publish import PUBLISHED
 from clearspot.yamlfile import parse_model
 from tests.conftest import Scene
@@ -170,6 +170,15 @@ def test_bext_is_as_the_ebu_has_it(bare: dict[str, Path], tmp_path: Path) -> Non
     assert (low, high, version) == (0, 0, 1)
     assert not any(umid + reserved)
     assert body[layout.size :] == b"A=PCM,F=48000,W=24,M=stereo,T=Clearspot 0.1.0\r\n"
+
+
+def test_libav_finds_in_bext_what_broadcasters_look_for(bare: dict[str, Path], tmp_path: Path) -> None:
+    """By names of its own: it tells an originator as who encoded it, and an origination time as one of creation."""
+    found = by_libav(written(bare, tmp_path, "wav"))
+    assert found["encoded_by"] == "Lumen Coffee ? Pr?fung ????"
+    assert found["originator_reference"] == UNIQUE.replace("-", "")
+    assert found["coding_history"] == "A=PCM,F=48000,W=24,M=stereo,T=Clearspot 0.1.0\r\n"
+    assert found["creation_time"] == "12:34:56"
 
 
 def test_bext_cuts_the_sentence_and_never_an_id(bare: dict[str, Path], tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ def _show(one: Verification) -> None:
         table.add_row(finding.rule, finding.verdict, finding.measured, finding.required, finding.detail)
     console.print(table)
     if not one.passed:
-        left, gone = ([what for what, there in one.proof.items() if there is wanted] for wanted in (True, False))
+        named = {what: f"{what} (present, unattested)" for what in one.unattested}
+        left = [named.get(what, what) for what, there in one.proof.items() if there]
+        gone = [what for what, there in one.proof.items() if not there]
         console.print(
             f"left of its proof: {', '.join(left) or 'nothing'}" + (f"; gone: {', '.join(gone)}" if gone else ""),
             highlight=False,
@@ -101,6 +103,7 @@ def _as_json(one: Verification) -> dict[str, Any]:
         "path": str(one.path),
         "verified": one.passed,
         "proof": one.proof,
+        "unattested": list(one.unattested),
         "findings": {
             finding.rule: {
                 "verdict": finding.verdict,

@@ -15,7 +15,7 @@ from clearspot.consent.ledger import Turn
 from clearspot.consent.record import ANY
 from clearspot.consent.registry import Voice
 from clearspot.consent.scope import Use, out_of_scope, require_in_scope
-from clearspot.consent.spot_approval import SpotApproval, require_spot_approval
+from clearspot.consent.spot_approval import PER_SPOT, SpotApproval, require_spot_approval
 from clearspot.consent.standing import require_evidence, require_not_revoked, require_standing
 from clearspot.errors import BadInput, Refused
 from clearspot.files import PinnedFile
@@ -30,7 +30,8 @@ Step = Literal["prepare", "speak", "export"]
 class Grant:
     """Leave to speak with one voice in one locale. Made by ``authorize`` alone; engines take nothing else.
 
-    ``training`` is whether models may be trained on the voice: manifests say so where not.
+    ``training`` is whether models may be trained on the voice: manifests say so where not. ``approval`` is the owner's
+    own yes to the spot, where the record asks for one.
     """
 
     voice: str
@@ -42,6 +43,7 @@ class Grant:
     training: bool
     signed_by: tuple[str, ...]
     uses: tuple[Use, ...]
+    approval: SpotApproval | None
     at: dt.datetime
     weights: Mapping[str, PinnedFile]
     settings: Mapping[str, Any] = field(repr=False)
@@ -113,6 +115,7 @@ def authorize(
         training=voice.record.derivatives.training,
         signed_by=signed_by,
         uses=uses,
+        approval=approval if voice.record.scope.approval == PER_SPOT else None,
         at=now,
         weights=MappingProxyType(
             {role: PinnedFile(file.path, voice.record.weights[role]) for role, file in weights.items()}

@@ -23,6 +23,7 @@ from clearspot.text.names import Name
 from clearspot.yamlfile import Strict, dump_yaml, load_model
 
 FILE = "voice-approval.yaml"
+PER_SPOT = "per-spot"
 DOMAIN = b"clearspot spot approval\x00"
 
 
@@ -86,7 +87,7 @@ def require_spot_approval(
     Raises:
         Refused: There is none, or it is for another record, spot or script, or not signed by the voice's owner.
     """
-    if voice.record.scope.approval != "per-spot":
+    if voice.record.scope.approval != PER_SPOT:
         return
     role = owner_role(voice)
     if approval is None:

@@ -13,7 +13,9 @@ from clearspot.errors import BadInput, ClearspotError
 from clearspot.gate.rules import Finding
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, for_listening, probe
 from clearspot.media.loudness import Loudness, decode_and_measure
-from clearspot.text.match import closeness, heard_text
+from clearspot.text.match import best_stretch, closeness, heard_text
+from clearspot.text.said import hold_against
+from clearspot.transcript import Word
 
 AROUND_S = 1.5
 """How much is listened to before and after the place of a disclosure."""
@@ -79,20 +81,26 @@ def _disclosure_as_named(sound: Sound, clearance: Mapping[str, Any], ears: Ears)
         starts_s = [start_s, *map(float, named.get("again_at_s", ()))]
     except (KeyError, TypeError, ValueError, AttributeError):
         return Finding("disclosure-heard", "fail", "unknown", "as its manifest says", "its manifest does not say how")
-    rates = [_error_rate(sound, text, locale, at_s, lasts_s, ears) for at_s in starts_s]
+    heard = [_heard_at(sound, locale, at_s, lasts_s, ears) for at_s in starts_s]
+    rate = max(1 - closeness(text, heard_text(words), locale) for words in heard)
     most = ears.limits.disclosure_error_rate_in(locale)
-    passed = max(rates) <= most
     at = " and ".join(f"{each:.1f} s" for each in starts_s)
-    detail = "" if passed else f"not heard where it should be, in the words {text!r}"
+    detail = "" if rate <= most else f"not heard where it should be, in the words {text!r}"
+    detail = detail or next((denied for words in heard if (denied := _denied(text, words, locale))), "")
     return Finding(
-        "disclosure-heard", _verdict(passed), f"error rate {max(rates):.2f}", f"at most {most:g} at {at}", detail
+        "disclosure-heard", _verdict(not detail), f"error rate {rate:.2f}", f"at most {most:g} at {at}", detail
     )
 
 
-def _error_rate(sound: Sound, text: str, locale: str, at_s: float, lasts_s: float, ears: Ears) -> float:
+def _heard_at(sound: Sound, locale: str, at_s: float, lasts_s: float, ears: Ears) -> tuple[Word, ...]:
     part = _part(sound.listening, at_s - AROUND_S, at_s + lasts_s + AROUND_S)
-    transcript = ears.recogniser.recognise(part, language=locale.split("-", maxsplit=1)[0])
-    return 1 - closeness(text, heard_text(transcript.words), locale)
+    return ears.recogniser.recognise(part, language=locale.split("-", maxsplit=1)[0]).words
+
+
+def _denied(text: str, words: tuple[Word, ...], locale: str) -> str:
+    """What says the contrary: one word does, and an error rate hardly sees it. Empty where nothing does."""
+    said = hold_against(text, best_stretch(text, words, locale), (), locale)
+    return f"denied: heard {said.heard!r}" if said.denies else ""
 
 
 def _any_disclosure(sound: Sound, ears: Ears) -> Finding:
@@ -103,15 +111,15 @@ def _any_disclosure(sound: Sound, ears: Ears) -> Finding:
         (locale, text): 1 - closeness(text, heard, locale)
         for locale, wording in ears.wordings.items()
         if locale.split("-", maxsplit=1)[0] == language
-        for text in (wording.short, wording.long)
+        for text in wording.all
     }
     if not rates or not heard:
         return Finding("disclosure-heard", "fail", f"language {language!r}", "a wording known here", "none was heard")
-    (locale, _), rate = min(rates.items(), key=lambda item: item[1])
+    (locale, text), rate = min(rates.items(), key=lambda item: item[1])
     most = ears.limits.disclosure_error_rate_in(locale)
     required = f"at most {most:g} in the first {OPENING_S:g} s"
-    detail = "" if rate <= most else "no wording known here was heard"
-    return Finding("disclosure-heard", _verdict(rate <= most), f"error rate {rate:.2f}, {locale}", required, detail)
+    detail = "no wording known here was heard" if rate > most else _denied(text, transcript.words, locale)
+    return Finding("disclosure-heard", _verdict(not detail), f"error rate {rate:.2f}, {locale}", required, detail)
 
 
 def _watermark(sound: Sound, clearance: Mapping[str, Any], ears: Ears) -> Finding:

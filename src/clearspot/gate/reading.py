@@ -30,7 +30,7 @@ def shown(path: Path, clearance: Mapping[str, Any], wordings: Mapping[str, Discl
         return Finding(RULE, "fail", "unreadable", "the disclosure as the first cue", str(error))
     said = clearance.get("disclosure")
     named = said.get("text") if isinstance(said, Mapping) else None
-    wanted = {named} if named else {text for one in wordings.values() for text in (one.short, one.long)}
+    wanted = {named} if named else {text for one in wordings.values() for text in one.all}
     same = _bare(first) in {_bare(str(text)) for text in wanted} - {""}
     required = f"{named!r}" if named else "a wording known here"
     return Finding(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +14,16 @@ from clearspot.gate.reading import shown
 from clearspot.gate.receipt import ENDING, check_receipt, read_receipt
 from clearspot.gate.rules import Finding
 from clearspot.hashing import sha256_file
-from clearspot.media.audio import essence_sha256
+from clearspot.media.audio import essence_sha256, probe
 from clearspot.provenance import manifest, tags
 from clearspot.provenance.keys import Trust
+from clearspot.provenance.kinds import ENDINGS
 from clearspot.stages import captions
 
-RULE = "consent-stands"
+RULE, TAGS = "consent-stands", "tags-present"
 PROOF = {
     "manifest": "manifest-trusted",
-    "tags": "tags-present",
+    "tags": TAGS,
     "spoken disclosure": "disclosure-heard",
     "watermark": "watermark-detected",
     "shown disclosure": "disclosure-shown",
@@ -31,11 +33,12 @@ PROOF = {
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What one file proves: its findings, and what its manifest says of it."""
+    """What one file proves: its findings, and what its manifest and its tags say of it."""
 
     path: Path
     findings: tuple[Finding, ...]
     facts: manifest.ManifestFacts
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -45,7 +48,14 @@ class Verification:
     def proof(self) -> dict[str, bool]:
         """Each way in which a file discloses that its voice is synthetic, and whether it still does."""
         verdicts = {finding.rule: finding.verdict for finding in self.findings}
-        return {what: verdicts[rule] == "pass" for what, rule in PROOF.items() if rule in verdicts}
+        left = {what: verdicts[rule] == "pass" for what, rule in PROOF.items() if rule in verdicts}
+        return left | dict.fromkeys(self.unattested, True)
+
+    @property
+    def unattested(self) -> tuple[str, ...]:
+        """What of that is in the file, and nothing signed vouches for: tags that anybody may have written."""
+        vouched = self.facts.state == manifest.TRUSTED
+        return ("tags",) if tags.say_synthetic(self.tags) and not vouched else ()
 
 
 def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool = False) -> Verification:
@@ -59,28 +69,31 @@ def verify(path: Path, trust: Trust, known: Known, ears: Ears, *, strict: bool =
         strict: The receipt must be there.
 
     Raises:
-        BadInput: There is no such file, or it is of no kind that has manifests.
+        BadInput: There is no such file, or it is neither audio nor captions.
     """
     if not path.is_file():
         raise BadInput("there is no such file.", where=str(path))
     facts = manifest.read(path, trust)
+    if facts is manifest.NO_MANIFEST:
+        _require_sound(path)
     clearance = facts.clearance if facts.state == manifest.TRUSTED else {}
     if path.suffix.lower() in captions.FORMATS:
         # What they belong to is known by their manifest alone, and their own bytes are bound by it.
         essence: str | ClearspotError = str(clearance.get("essence_sha256", ""))
+        said: Mapping[str, str] = {}
         own = [shown(path, clearance, ears.wordings)]
     else:
-        essence = _essence_of(path)
+        essence, said = _essence_of(path), tags.read(path)
         own = [
             _essence(essence, facts),
-            _disclosed(facts, tags.read(path)),
+            _disclosed(facts, said),
             *listen(sound_of(path), clearance, ears),
         ]
     findings = [_manifest(facts), *own, _consent(essence, facts, known)]
     receipt_path = path.with_name(path.stem + ENDING)
     if strict or receipt_path.is_file():
         findings.append(_receipt(path, receipt_path, trust))
-    return Verification(path, tuple(findings), facts)
+    return Verification(path, tuple(findings), facts, said)
 
 
 def _manifest(facts: manifest.ManifestFacts) -> Finding:
@@ -89,6 +102,18 @@ def _manifest(facts: manifest.ManifestFacts) -> Finding:
     if facts.state == "Valid" and not detail:
         detail = "intact, but its signer is not one this project trusts"
     return Finding("manifest-trusted", _verdict(passed), facts.state, manifest.TRUSTED, detail)
+
+
+def _require_sound(path: Path) -> None:
+    """Of a kind that is never delivered, a copy still has to be something to listen to."""
+    try:
+        probe(path)
+    except BadInput as error:
+        raise BadInput(
+            f"is neither audio nor captions: it {error.what}",
+            where=str(path),
+            remedy=f"Give a deliverable or a copy of one: {', '.join(ENDINGS)}, or any audio that ffmpeg reads.",
+        ) from error
 
 
 def _essence_of(path: Path) -> str | ClearspotError:
@@ -130,16 +155,27 @@ def _essence(essence: str | ClearspotError, facts: manifest.ManifestFacts) -> Fi
     return Finding("essence-unchanged", _verdict(bool(named) and essence == named), essence[:12], required)
 
 
-def _disclosed(facts: manifest.ManifestFacts, found: dict[str, str]) -> Finding:
+def _disclosed(facts: manifest.ManifestFacts, found: Mapping[str, str]) -> Finding:
+    """Whether all tags are there, and are this file's; whose they are, only a manifest that is trusted can say."""
     asked = facts.clearance.get("tags")
     more = [name for name in tags.NAMES if isinstance(asked, list) and name in asked and name not in tags.ALWAYS]
     wanted = [*tags.ALWAYS, *more]
     missing = [name for name in wanted if not found.get(name)]
-    unique = facts.clearance.get("unique_id")
+    unique, vouched = facts.clearance.get("unique_id"), facts.state == manifest.TRUSTED
     same = bool(unique) and found.get("UniqueId") == unique
-    detail = f"missing: {', '.join(missing)}" if missing else "" if same else "another file's tags"
+    verdict: Literal["pass", "fail", "warn"] = "fail"
+    details = [f"missing: {', '.join(missing)}"] if missing else []
+    if vouched or (unique and not same and found.get("UniqueId")):
+        details += [] if same else ["another file's tags" if vouched else "not those that its manifest names"]
+        if same and found.get("DigitalSourceType", facts.source_type) != facts.source_type:
+            details.append("DigitalSourceType is not what its manifest says")
+        verdict = _verdict(not details)
+    elif found:
+        verdict = "fail" if missing else "warn"
+        details.append("nothing signed and trusted says that they are this file's")
+    detail = "; ".join(details)
     measured = f"{len(wanted) - len(missing)} of {len(wanted)} tags"
-    return Finding("tags-present", _verdict(not missing and same), measured, "all, of this file", detail)
+    return Finding(TAGS, verdict, measured, "all, of this file", detail)
 
 
 def _receipt(path: Path, receipt_path: Path, trust: Trust) -> Finding:

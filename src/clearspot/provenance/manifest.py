@@ -9,18 +9,16 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clearspot import __version__
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.provenance.keys import SigningKeys, Trust
+from clearspot.provenance.kinds import kind_of
+from clearspot.provenance.nature import Nature
 from clearspot.provenance.signers import open_signer
-
-SOURCE_TYPE_BASE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-COMPOSITE_SYNTHETIC = SOURCE_TYPE_BASE + "compositeWithTrainedAlgorithmicMedia"
-"""A trained model's speech together with other material (IPTC NewsCodes)."""
 
 ASSERTION = "io.clearspot.clearance"
 """Our own assertion: ids and digests only, never a person's data."""
@@ -51,6 +49,7 @@ TIME_TRUSTED = "timeStamp.trusted"
 class Claim:
     """What a manifest says of a deliverable. Locales are BCP-47; ``clearance`` is our own assertion.
 
+    ``nature`` is what its sound was made of, for captions that of the sound they belong to.
     ``training`` is whether the voice's owner allows training on it; where not, the manifest says so. ``watermark`` is
     the algorithm of the mark in the sound, empty where there is no sound.
     """
@@ -62,6 +61,7 @@ class Claim:
     system: str
     version: str
     clearance: Mapping[str, Any]
+    nature: Nature
     training: bool = False
     watermark: str = PERTH
 
@@ -72,7 +72,8 @@ class ManifestFacts:
 
     ``state`` is "Trusted" (intact, and signed by somebody this project trusts), "Valid" (intact, by anyone),
     "Invalid" (changed since), or "None" (there is no manifest). ``signed_at`` is what a time stamp says, whoever gave
-    it; ``trusted_time`` whether an authority did that this project trusts.
+    it; ``trusted_time`` whether an authority did that this project trusts. ``source_type`` is the IPTC term of what was
+    made, empty where it names none or several.
     """
 
     state: str
@@ -83,6 +84,10 @@ class ManifestFacts:
     actions: tuple[str, ...]
     clearance: Mapping[str, Any]
     trusted_time: bool = False
+    source_type: str = ""
+
+
+NO_MANIFEST = ManifestFacts("None", ("files of this kind hold no manifest",), "", "", "", (), {})
 
 
 def sidecar_of(path: Path) -> Path:
@@ -121,7 +126,17 @@ def rehearse(keys: SigningKeys, trust: Trust) -> None:
     with tempfile.TemporaryDirectory(prefix="clearspot-", ignore_cleanup_errors=True) as folder:
         words, signed = Path(folder) / "words.srt", Path(folder) / "signed.srt"
         words.write_text("1\n00:00:00,000 --> 00:00:01,000\nOne, two.\n", encoding="utf-8")
-        claim = Claim("Rehearsal", "en-US", "en-US", "", "Clearspot", __version__, {}, watermark="")
+        claim = Claim(
+            "Rehearsal",
+            "en-US",
+            "en-US",
+            "",
+            "Clearspot",
+            __version__,
+            {},
+            Nature("synthetic", bed=False),
+            watermark="",
+        )
         sign(words, signed, claim, words, keys, trust)
 
 
@@ -129,18 +144,18 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     """What a file's manifest says, and whether to believe it. Any failure of the library means no manifest.
 
     Raises:
-        BadInput: It is not a format that carries manifests, or it cannot be read.
+        BadInput: It cannot be read.
     """
     import c2pa
 
-    suffix = path.suffix.lower()
-    mime = MIME.get(suffix)
-    if mime is None:
-        raise BadInput(f"is not a format with a manifest; those are: {', '.join(MIME)}.", where=str(path))
     try:
-        beside = _sidecar(path) if suffix in BESIDE else None
+        kind = kind_of(path)
+        if not kind:
+            return NO_MANIFEST
+        mime = MIME[kind]
+        beside = _sidecar(path) if kind in BESIDE else None
         if isinstance(beside, str):
-            return ManifestFacts("None", (beside,), "", "", "", (), {})
+            return replace(NO_MANIFEST, problems=(beside,))
         context = c2pa.Context.from_dict(_settings(trust))
         with path.open("rb") as file, c2pa.Reader(mime, file, beside, context=context) as reader:
             state = str(reader.get_validation_state())
@@ -148,7 +163,7 @@ def read(path: Path, trust: Trust) -> ManifestFacts:
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}.", where=str(path)) from error
     except Exception as error:  # noqa: BLE001  (the library's errors share no base we may name; all mean: no proof)
-        return ManifestFacts("None", (str(error),), "", "", "", (), {})
+        return replace(NO_MANIFEST, problems=(str(error),))
     return _facts(state, store)
 
 
@@ -231,6 +246,7 @@ def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
     actions: Mapping[str, Any] = next(
         (data for label, data in assertions.items() if label.startswith("c2pa.actions")), {}
     )
+    source_types = {str(kind) for item in actions.get("actions", ()) if (kind := item.get("digitalSourceType"))}
     results = store.get("validation_results", {}).get("activeManifest", {})
     signature = active.get("signature_info", {})
     generator: Mapping[str, Any] = next(iter(active.get("claim_generator_info", ())), {})
@@ -243,6 +259,7 @@ def _facts(state: str, store: Mapping[str, Any]) -> ManifestFacts:
         actions=tuple(str(item.get("action")) for item in actions.get("actions", ())),
         clearance=clearance if isinstance(clearance := assertions.get(ASSERTION), dict) else {},
         trusted_time=any(item.get("code") == TIME_TRUSTED for item in results.get("success", ())),
+        source_type=source_types.pop() if len(source_types) == 1 else "",
     )
 
 
@@ -281,8 +298,8 @@ def _actions(claim: Claim) -> Iterator[dict[str, Any]]:
     }
     yield {
         "action": "c2pa.edited",
-        "description": "Voice synthesised with consent, mixed with music, spoken disclosure added",
-        "digitalSourceType": COMPOSITE_SYNTHETIC,
+        "description": claim.nature.description,
+        "digitalSourceType": claim.nature.digital_source_type,
     }
     if claim.watermark:
         yield {"action": "c2pa.watermarked.bound", "description": "Inaudible watermark in the whole programme"}

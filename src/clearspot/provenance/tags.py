@@ -19,6 +19,8 @@ from typing import BinaryIO
 
 from clearspot.errors import BadInput, MachineFault
 from clearspot.provenance import tags_id3, tags_mp4, tags_vorbis, tags_wav
+from clearspot.provenance.kinds import kind_of
+from clearspot.provenance.nature import SYNTHETIC
 from clearspot.provenance.reading import Sparing, Unreadable
 
 ALWAYS = (
@@ -30,6 +32,9 @@ AIGC = "AIGC"
 """China's implicit label; only where a market of the deliverable asks for it."""
 
 NAMES = (*ALWAYS, AIGC)
+
+USUAL = {"TIT2": "Title", "TLAN": "Language", "description": "Comment"}
+"""Usual fields that ``write`` fills too, and that tools which copy a file into another keep in the place of ours."""
 
 NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """What some format cannot hold (XML, NUL-ended fields), or nobody can see."""
@@ -83,6 +88,11 @@ def aigc_label(provider: str, unique_id: str) -> str:
     return json.dumps(label, ensure_ascii=False, separators=(",", ":"))
 
 
+def say_synthetic(said: Mapping[str, str]) -> bool:
+    """Whether a file's tags tell a machine that its sound is synthetic."""
+    return said.get("DigitalSourceType") in SYNTHETIC
+
+
 def write(path: Path, tags: Tags) -> None:
     """Write the tags into an encoded file: beside it, then in its place, so it is never half tagged.
 
@@ -117,20 +127,21 @@ def read(path: Path) -> dict[str, str]:
     """Our tags as a file holds them, by the names of ``NAMES``; what is not there is left out.
 
     A format may hold a tag in several places, and a file it twice. One that says two things says nothing, and is left
-    out; so is an empty one. What cannot be read ends the reading, and what was read before it counts.
+    out; so is an empty one. A usual field counts where ours is not there. What cannot be read ends the reading, and
+    what was read before it counts.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        return {}
-    by_name = {name.casefold(): name for name in NAMES}
+    by_name = {name.casefold(): name for name in (*NAMES, *USUAL)}
     said: dict[str, set[str]] = {}
     try:
+        if (reader := _READERS.get(kind_of(path))) is None:
+            return {}
         with path.open("rb", buffering=0) as raw, Sparing(raw) as file:
             for name, text in reader(file):
                 if (known := by_name.get(name.casefold())) and len(said.setdefault(known, set())) < 2:
                     said[known].add(text)
     except (OSError, Unreadable):
         pass
+    said = {USUAL[name]: texts for name, texts in said.items() if name in USUAL} | said
     return {name: text for name in NAMES if len(said.get(name, ())) == 1 and (text := min(said[name]))}
 
 

@@ -19,6 +19,9 @@ ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 
 UNSYNCHRONISED, EXTENDED = 0x80, 0x40
 FRAME_UNSYNCHRONISED, FRAME_LENGTH_STATED = 0x02, 0x01
+NAMED = {b"TXXX": "", b"TIT2": "TIT2", b"TLAN": "TLAN"}
+"""The frames that are read, by the names that their texts have; a TXXX frame names itself."""
+
 PLAIN = {3: 0, 4: FRAME_UNSYNCHRONISED | FRAME_LENGTH_STATED}
 """By version, the format flags of a frame that is neither compressed nor encrypted nor in a group."""
 
@@ -70,7 +73,7 @@ def skip(file: BinaryIO) -> None:
 
 
 def pairs(file: BinaryIO) -> Iterator[tuple[str, str]]:
-    """The names and texts of the TXXX frames of the ID3v2.3 or 2.4 tag that a file begins with.
+    """The names and texts of the TXXX frames of the ID3v2.3 or 2.4 tag that a file begins with; its title and language.
 
     Nothing is inflated: a compressed frame is passed over, as is what is longer than a tag can be.
 
@@ -96,8 +99,9 @@ def pairs(file: BinaryIO) -> Iterator[tuple[str, str]]:
             return
         if after > end:
             raise Unreadable(f"frame {name!r} ends outside the tag")
-        if name == b"TXXX" and not (frame_flags & 0xFF) & ~PLAIN[version]:
-            yield from _texts(_plain(take(file, length), frame_flags, flags, version))
+        if name in NAMED and not (frame_flags & 0xFF) & ~PLAIN[version]:
+            body = _plain(take(file, length), frame_flags, flags, version)
+            yield from _texts(body, NAMED[name])
         file.seek(after)
 
 
@@ -111,13 +115,14 @@ def _plain(body: bytes, frame_flags: int, flags: int, version: int) -> bytes:
     return body
 
 
-def _texts(body: bytes) -> Iterator[tuple[str, str]]:
-    """A TXXX frame's name with each of its texts: most frames have one."""
+def _texts(body: bytes, name: str) -> Iterator[tuple[str, str]]:
+    """A text frame's name with each of its texts: most frames have one. A TXXX frame's first text is its name."""
     if not body or body[0] >= len(ENCODINGS):
         return
     # In UTF-16 each text begins with a mark of its byte order, not only the first.
     said = text_of(body[1:], ENCODINGS[body[0]]) or ""
-    name, *values = (one.removeprefix("\ufeff") for one in said.split("\0"))
+    values = [one.removeprefix("\ufeff") for one in said.split("\0")]
+    name = name or values.pop(0)
     if len(values) > 1 and not values[-1]:
         values.pop()  # the end was marked too
     yield from ((name, value) for value in values)

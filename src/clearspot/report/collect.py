@@ -38,6 +38,7 @@ from clearspot.report.data import (
 )
 from clearspot.report.records import (
     About,
+    ApprovalsRead,
     ClipRead,
     Ended,
     FindingRead,
@@ -162,6 +163,8 @@ def _refused(_folder: Path, name: str, path: Path, _trusted: Trusted) -> _Known:
         _bare(name, refusal.about, "refused", Problem(error.what, error.where, error.remedy)),
         at=refusal.refused_at,
         findings=_findings(refusal.findings),
+        approvals=_approvals(refusal.approvals),
+        consent=facts.of_consent(refusal.consent) if refusal.consent else (),
         policies=_policies(refusal.requirements),
         by_hand=_by_hand(refusal.requirements),
     )
@@ -188,7 +191,7 @@ def _exported(folder: Path, name: str, path: Path, trusted: Trusted) -> _Known:
         sound=sound,
         clips=tuple(_clip(clip) for clip in body.timeline),
         findings=findings,
-        approvals=_approvals(body),
+        approvals=_approvals(body.approvals),
         consent=facts.of_consent(body.consent),
         policies=_policies(body.requirements),
         by_hand=_by_hand(body.requirements),
@@ -312,7 +315,8 @@ def _clip(read: ClipRead) -> Clip:
     )
 
 
-def _approvals(body: Receipt) -> tuple[Approval, ...]:
-    script = body.approvals.script
-    first = (Approval("", "approved", script.by, script.at),) if script else ()
-    return first + tuple(Approval(line.line, line.status, line.by, line.at) for line in body.approvals.translation)
+def _approvals(read: ApprovalsRead) -> tuple[Approval, ...]:
+    script, voice = read.script, read.voice
+    whole = [Approval("", "approved", script.by, script.at)] if script else []
+    whole += [Approval("", "approved", f"{voice.role}, with key {voice.key}", voice.at, voice=True)] if voice else []
+    return (*whole, *(Approval(line.line, line.status, line.by, line.at) for line in read.translation))

@@ -78,12 +78,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who signed off which words, when. No ``line``: the whole script. ``status`` is ``approved`` or ``draft``."""
+    """Who signed off which words, when. No ``line``: the whole script. ``status`` is ``approved`` or ``draft``.
+
+    ``voice`` is that the voice's owner agreed to be heard in this spot.
+    """
 
     line: str
     status: str
     by: str
     at: str
+    voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,18 @@ class LineRead(_Read):
     at: str = ""
 
 
+class VoiceRead(_Read):
+    """The voice's owner's own yes to a spot, by their role and key and by no name."""
+
+    role: str
+    key: str
+    at: str
+    script_sha256: str = ""
+
+
 class ApprovalsRead(_Read):
     script: ScriptRead | None = None
+    voice: VoiceRead | None = None
     translation: tuple[LineRead, ...] = ()
 
 
@@ -177,6 +187,8 @@ class Refusal(_Read):
     error: ErrorRead
     findings: tuple[FindingRead, ...] = ()
     requirements: RequirementsRead = RequirementsRead()
+    approvals: ApprovalsRead = ApprovalsRead()
+    consent: ConsentRead | None = None
 
 
 class Ended(_Read):

@@ -114,17 +114,17 @@ def read_encoded(path: Path) -> Encoded:
 def disclose(encoded: Encoded, papers: Papers, folder: Path, name: str) -> Candidate:
     """Tag and sign an encoded programme in ``folder``, and sign its captions.
 
-    What was decoded is the encoded audio; tags and manifest come after it and leave it alone, which the gate proves by
-    digest.
+    The manifest names the essence of what was decoded and measured, before a tag is written: tags and manifest have to
+    leave it alone, and the gate holds the delivered bytes against that digest.
 
     Raises:
         Refused: The signer is not trusted.
         MachineFault: The disk is full.
     """
-    tags.write(encoded.path, papers.tags)
-    signed = folder / f"{name}{encoded.path.suffix}"
     clearance = {**papers.claim.clearance, "essence_sha256": essence_sha256(encoded.path)}
     claim = replace(papers.claim, clearance=clearance)
+    tags.write(encoded.path, papers.tags)
+    signed = folder / f"{name}{encoded.path.suffix}"
     manifest.sign(encoded.path, signed, claim, papers.recording, papers.keys, papers.trust)
     encoded.path.unlink()
     captions = tuple(_caption(ending, text, claim, papers, folder / name) for ending, text in papers.captions.items())

@@ -89,6 +89,29 @@ def closeness(expected: str, heard: str, locale: str) -> float:
     return 1.0 - least / len(wanted)
 
 
+def best_stretch(expected: str, words: Sequence[Word], locale: str) -> LineMatch:
+    """The stretch of whole words that comes nearest to ``expected``, and is at least half and at most twice as long.
+
+    What was said before and after it is left out, and whatever is inside it is in. Nothing, where nothing comes nearer.
+    """
+    line = normalise(expected, locale)
+    each = [len(_spaceless(word)) for word in _each(words, locale)]
+    least, most = len(_spaceless(line)) // 2, 2 * len(_spaceless(line))
+    best = _line_match(line, (), locale)
+    for start in range(len(words)):
+        length = 0
+        for end in range(start, len(words)):
+            length += each[end]
+            if length > most:
+                break
+            if length < least:
+                continue
+            found = _line_match(line, tuple(words[start : end + 1]), locale)
+            if found.character_error_rate < best.character_error_rate:
+                best = found
+    return best
+
+
 def heard_text(words: Sequence[Word]) -> str:
     """The words as one text, figures that the recogniser cut in two ("$2", ".99") rejoined."""
     texts = [word.text for word in words]

@@ -58,6 +58,11 @@ class Said:
     denials: tuple[str, ...] = ()
     denials_heard: tuple[str, ...] = ()
 
+    @property
+    def denies(self) -> bool:
+        """Whether a denial was heard that is not in the text, or one that is in it was not."""
+        return self.denials != self.denials_heard
+
     def difference(self, *, error_rate: float, name_closeness: float) -> str:
         """What is wrong with it, in words; empty where it is within the limits."""
         if not self.heard:
