@@ -91,7 +91,7 @@ def add_model(project: Project, model_id: str, wanted: Wanted, progress: Progres
 
     Raises:
         BadInput: The id is none, or a file is missing, empty or named in a way that cannot be.
-        Refused: The id is there already with other files.
+        Refused: The id is there already with other files, or says otherwise whether it may be used commercially.
         MachineFault: Something cannot be fetched or written.
     """
     weights = load_weights(project, progress)
@@ -179,6 +179,13 @@ def _write(project: Project, model_id: str, model: Model) -> Added:
                 write_atomically(own, written.encode("utf-8"))
             elif known[model_id].files != model.files:
                 raise _another(model_id, known[model_id], model, now)
+            elif known[model_id].commercial != model.commercial:
+                raise Refused(
+                    f"there is a model {model_id!r} already, whose entry says commercial: "
+                    f"{str(known[model_id].commercial).lower()}.",
+                    where=str(now),
+                    remedy="Correct the entry there, if the licence says otherwise.",
+                )
             resolver = load_weights(project)
             return Added(resolver.model(model_id), resolver.folder(model_id), own if is_new else now, is_new)
     except OSError as error:
