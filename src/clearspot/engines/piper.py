@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,11 +52,15 @@ class PiperEngine:
         import piper
 
         asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
-        spoken = text.replace("[[", "[ [")  # two brackets would be phonemes to it, and nobody approved those
-        sentences = [sentence.audio_float_array for sentence in voice.synthesize(spoken, asked)]
+        sentences = [each.audio_float_array for each in voice.synthesize(without_phonemes(text), asked)]
         if not sentences:
             raise BadInput("Piper cannot speak this: no phonemes came of it.", where=repr(text))
         return Speech(np.concatenate(sentences).astype(np.float32, copy=False), file.rate_hz)
+
+
+def without_phonemes(text: str) -> str:
+    """A text with no two opening brackets beside each other: what follows two are phonemes to piper-tts, not words."""
+    return re.sub(r"\[(?=\[)", "[ ", text)
 
 
 def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:
