@@ -139,7 +139,7 @@ def test_an_extra_that_is_not_installed_is_told(trying: Project, monkeypatch: py
     listed = {one.name: one for one in list_engines(trying)}
     assert listed["piper"].version == ""
     assert listed["piper"].problem == (
-        "piper-tts: engine 'piper' needs piper-tts, which is not installed. pip install 'clearspot[piper]'"
+        "piper-tts: engine 'piper' needs piper-tts, which is not installed. Run: pip install 'clearspot[piper]'"
     )
     with pytest.raises(MachineFault, match="which is not installed"):
         check_engine(trying, "piper", "joe", "")

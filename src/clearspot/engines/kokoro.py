@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import io
 import logging
 import tempfile
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options, require_words
+from clearspot.engines.registry import require_options, require_words, versions
 from clearspot.engines.sessions import open_session
 from clearspot.errors import BadInput, MachineFault
 
@@ -53,7 +52,8 @@ class KokoroEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return f"kokoro-onnx {importlib.metadata.version('kokoro-onnx')}"
+        """The package, what runs its network, and what gives its phonemes."""
+        return versions("kokoro-onnx", "onnxruntime", "phonemizer", "espeakng-loader")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from clearspot.engines.registry import device_of, package_version, require_options
+from clearspot.engines.registry import device_of, require_options, versions
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.hashing import sha256_bytes
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
@@ -49,7 +49,7 @@ class OpenaiWhisperEngine:
         Raises:
             MachineFault: They are not installed.
         """
-        packages = ", ".join(package_version(name, ENGINE) for name in (ENGINE, "torch"))
+        packages = versions(ENGINE, "torch", "faster-whisper", "onnxruntime", extra=ENGINE)  # the last two hear silence
         return f"{packages} on {self.device.partition(':')[0]}"
 
     def warm_up(self) -> None:

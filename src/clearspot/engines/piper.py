@@ -11,7 +11,7 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import package_version, require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.engines.sessions import open_session
 from clearspot.engines.vits import (
     LoadedOnce,
@@ -37,7 +37,8 @@ class PiperEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return package_version("piper-tts", "piper")
+        """The package, which has its own espeak-ng in it, and what runs the network."""
+        return versions("piper-tts", "onnxruntime", extra="piper")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
@@ -64,7 +65,7 @@ def without_phonemes(text: str) -> str:
 
 
 def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:
-    package_version("piper-tts", "piper")
+    versions("piper-tts", extra="piper")
     import piper
 
     file = read_piper_file(config)

@@ -98,20 +98,28 @@ def device_of(options: Mapping[str, Any], engine: str) -> str:
     return str(device)
 
 
-def package_version(package: str, extra: str) -> str:
-    """Name and version of a package that comes with one of our extras.
+def versions(*packages: str, extra: str = "") -> str:
+    """Names and versions of the packages whose code makes an engine's sound or words what they are.
+
+    Args:
+        packages: All that may change them: the engine's own, what runs its networks, what gives its phonemes.
+        extra: The extra of ours that brings them; empty where they come with Clearspot itself.
 
     Raises:
-        MachineFault: It is not installed.
+        MachineFault: One is not installed.
     """
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError as error:
-        raise MachineFault(
-            f"engine {extra!r} needs {package}, which is not installed.",
-            where=package,
-            remedy=f"pip install 'clearspot[{extra}]'",
-        ) from error
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError as error:
+            needs, brings = f"engine {extra!r} needs", f"'clearspot[{extra}]'"
+            raise MachineFault(
+                f"{needs if extra else 'Clearspot needs'} {package}, which is not installed.",
+                where=package,
+                remedy=f"Run: pip install {brings if extra else 'clearspot'}",
+            ) from error
+    return ", ".join(found)
 
 
 def require_words(text: str, engine: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import package_version, require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.engines.vits import (
     LoadedOnce,
     PiperFile,
@@ -50,7 +50,9 @@ class SherpaEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return package_version("sherpa-onnx", "sherpa")
+        """The package, what runs its networks, and what gives its phonemes."""
+        packages = ("sherpa-onnx", "sherpa-onnx-core", "kokoro-onnx", "phonemizer", "espeakng-loader")
+        return versions(*packages, extra="sherpa")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
@@ -77,7 +79,7 @@ class SherpaEngine:
 
 
 def _open(model: bytes, config: bytes, seed: int) -> _Loaded:
-    package_version("sherpa-onnx", "sherpa")
+    versions("sherpa-onnx", extra="sherpa")
     from kokoro_onnx.tokenizer import Tokenizer
 
     file = read_piper_file(config)
