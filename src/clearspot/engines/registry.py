@@ -31,6 +31,27 @@ def engines_of(kind: Kind) -> dict[str, EntryPoint]:
     return found
 
 
+def require_engines(options: Mapping[str, object], where: str) -> None:
+    """That options are given to engines that there are: of a name with a slip nobody would ever ask.
+
+    Args:
+        options: Options of engines by their names.
+        where: The file and field that give them.
+
+    Raises:
+        BadInput: There is no engine of that name of any kind.
+    """
+    if not options:
+        return
+    known = sorted({point.name for kind in KINDS for point in entry_points(group=f"clearspot.{kind}")})
+    if unknown := sorted(options.keys() - set(known)):
+        raise BadInput(
+            f"there is no engine {', '.join(map(repr, unknown))}; there is: {', '.join(known)}.",
+            where=where,
+            remedy="Correct the name, or install the package that brings it.",
+        )
+
+
 def package_of(point: EntryPoint) -> str:
     """Name and version of the package that brings an engine."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without metadata"
