@@ -20,7 +20,7 @@ from clearspot.engines.vits import (
     require_speakable,
     with_fixed_noise,
 )
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 
 class PiperEngine:
@@ -72,7 +72,7 @@ def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:
     try:
         session = open_session(with_fixed_noise(model, seed))
         return piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(dict(file.whole))), file
-    except MachineFault:
+    except ClearspotError:
         raise
     except Exception as error:
         raise MachineFault(f"Piper's model cannot be loaded: {error}.", where="piper") from error

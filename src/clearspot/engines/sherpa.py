@@ -22,7 +22,7 @@ from clearspot.engines.vits import (
     require_speakable,
     with_fixed_noise,
 )
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 SENTENCE_ENDS = re.compile(r"(?<=[.!?…])\s+")
 
@@ -95,7 +95,7 @@ def _open(model: bytes, config: bytes, seed: int) -> _Loaded:
     try:
         tts = _runtime(with_fixed_noise(model, seed, told), file)
         return _Loaded(tts, Tokenizer(vocab=dict(file.symbols)), file)
-    except MachineFault:
+    except ClearspotError:
         raise
     except Exception as error:
         raise MachineFault(f"sherpa-onnx cannot load the model: {error}.", where="sherpa") from error

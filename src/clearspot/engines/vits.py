@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -165,12 +165,16 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
         metadata: To be written into the model, as sherpa-onnx wants it.
 
     Raises:
-        MachineFault: The model draws numbers that are not normal noise of another's shape.
+        BadInput: It is no ONNX model, or draws numbers that are not normal noise of another's shape, or draws them in
+            a loop, a branch or a function.
     """
     import onnx
     from onnx import numpy_helper
 
-    graph_model = onnx.load_from_string(model)
+    try:
+        graph_model = onnx.load_from_string(model)
+    except Exception as error:
+        raise BadInput(f"is no ONNX model: {error}.", where="weights.model") from error
     graph = graph_model.graph
     # The stream of RandomState is frozen by NumPy's policy, those of newer generators are not.
     noise = np.random.RandomState(seed).standard_normal(NOISE_LENGTH).astype(np.float32)
@@ -190,6 +194,9 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
     )
     del graph.node[:]
     graph.node.extend(nodes)
+    for node in _nodes_of(graph_model):
+        if node.op_type in NOISY:
+            raise _drawing(node)
     for name, value in (metadata or {}).items():
         graph_model.metadata_props.add(key=name, value=value)
     return bytes(graph_model.SerializeToString())
@@ -198,10 +205,25 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
 def _require_normal(node: Any) -> None:
     given = {attribute.name: attribute.f for attribute in node.attribute}
     if node.op_type != "RandomNormalLike" or given.get("mean", 0.0) != 0.0 or given.get("scale", 1.0) != 1.0:
-        raise MachineFault(
-            f"the model draws numbers by {node.op_type} ({node.name}), which cannot be made the same each time.",
-            where="weights.model",
-        )
+        raise _drawing(node)
+
+
+def _drawing(node: Any) -> BadInput:
+    return BadInput(
+        f"the model draws numbers by {node.op_type} ({node.name}), which cannot be made the same each time.",
+        where="weights.model",
+    )
+
+
+def _nodes_of(model: Any) -> Iterator[Any]:
+    """Every operator of a model: in its graph, in branches and loops however deep, in its functions."""
+    left = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    while left:
+        node = left.pop()
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                left += graph.node
 
 
 def _looking_up(node: Any, drawn: int) -> list[Any]:
