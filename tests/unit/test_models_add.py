@@ -141,7 +141,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no folder": (("--path", "nowhere"), 2, "nowhere: is not a folder"),
     "a folder at a commit": (("--path", ".", *AT), 2, "a folder has no --revision"),
     "a folder without them": (("--path", "."), 2, "there is no model.bin in it"),
-    "a file that leads out": (("--path", ".", "--file", "../x"), 2, "leads out of"),
+    "a file that leads out": (("--path", ".", "--file", "../x"), 2, "--file: '../x' should be a plain file name"),
+    "a file in a folder": (("--path", ".", "--file", "a/b"), 2, "--file: 'a/b' should be a plain file name"),
 }
 
 
@@ -175,6 +176,17 @@ def test_an_id_that_cannot_be_is_told_before_anything_is_fetched(
     code, _, err = clearspot("models", "add", "../x", *offer(hub, TINY))
     assert code == 2, err
     assert hub.seen == []
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "/x", ".hidden", "a\\b"])
+def test_a_file_that_cannot_be_named_is_told_before_anything_is_fetched(
+    project: Project, cache: Path, hub: Hub, clearspot: Call, name: str
+) -> None:
+    asked = offer(hub, {"a": b"weights", name: b"weights"})
+    code, _, err = clearspot("models", "add", "new", *asked, "--file", "a", "--file", name)
+    assert (code, f"--file: {name!r} should be a plain file name" in err) == (2, True), err
+    assert hub.seen == []
+    assert not cache.exists()
 
 
 def test_what_the_hub_lacks_leaves_nothing(project: Project, cache: Path, hub: Hub, clearspot: Call) -> None:

@@ -20,6 +20,7 @@ from clearspot.engines.weights import (
     Weights,
     WeightsDigest,
     load_weights,
+    plain_file_name,
 )
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import inside, write_atomically
@@ -96,6 +97,7 @@ def add_model(project: Project, model_id: str, wanted: Wanted, progress: Progres
     """
     weights = load_weights(project, progress)
     _parsed(model_id, _entry(wanted, {"any": WeightsDigest(sha256="0" * 64, bytes=1)}))
+    _require_plain(wanted.files)
     if isinstance(wanted.source, PathSource):
         folder = project.root / Path(wanted.source.path)
         names = _there(folder, wanted.files)
@@ -119,6 +121,19 @@ def _add_from_hub(project: Project, model_id: str, wanted: Wanted, source: HubSo
     except OSError as error:
         raise MachineFault(f"model {model_id!r} cannot be stored: {error}.", where=str(weights.cache)) from error
     return added
+
+
+def _require_plain(groups: tuple[Names, ...]) -> None:
+    """That files are named as ``models.yaml`` can name them; before anything is fetched, and written anywhere."""
+    for name in (each for group in groups for each in group if each):
+        try:
+            plain_file_name(name)
+        except ValueError as error:
+            raise BadInput(
+                f"{name!r} {error}: the files of a model lie in one folder.",
+                where="--file",
+                remedy="A model whose files lie in several folders is several models.",
+            ) from error
 
 
 def _there(folder: Path, groups: tuple[Names, ...]) -> Names:
