@@ -8,8 +8,6 @@ import hashlib
 import importlib.util
 import logging
 import re
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
 from clearspot.engines.coqui_tensors import read_checkpoint, read_table
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import device_of, require_options, versions
+from clearspot.engines.registry import device_of, espeak_here, require_options, versions
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.media.audio import Samples
 
@@ -33,9 +31,6 @@ REFERENCE = "reference"
 """The role of the recording that a cloning model copies; further ones are ``reference-2`` and so on."""
 
 PACKAGES = ("coqui-tts", "torch", "torchaudio", "transformers")
-ESPEAK = ("espeak-ng", "espeak")
-"""The programs that give a phoneme model its phonemes, in the order in which Coqui looks for them."""
-ESPEAK_TIMEOUT_S = 30
 REMEDY = "Run: pip install 'clearspot[coqui]'."
 CHECKPOINT = re.compile(r"\.(pth|pth\.tar|pt)$")
 SETTINGS = {"speaker", "languages", "checkpoint"}
@@ -80,7 +75,7 @@ class CoquiEngine:
             MachineFault: They are not installed.
         """
         also = ("gruut",) if importlib.util.find_spec("gruut") else ()
-        return f"{versions(*PACKAGES, *also, extra='coqui')}, {_espeak()} on {str(self.device).partition(':')[0]}"
+        return f"{versions(*PACKAGES, *also, extra='coqui')}, {espeak_here()} on {str(self.device).partition(':')[0]}"
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``. What the reference recording sounds like is heard now, too."""
@@ -176,27 +171,6 @@ class CoquiEngine:
         if key not in self._heard:
             self._heard[key] = model.listen([grant.weights[role].read() for role in references])
         return self._heard[key]
-
-
-def _espeak() -> str:
-    """The espeak-ng of this machine as it names itself; it comes with no package."""
-    program = next(filter(None, map(shutil.which, ESPEAK)), None)
-    if program is None:
-        return "no espeak-ng"
-    try:
-        done = subprocess.run(
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ESPEAK_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise MachineFault(f"does not say its version: {error}.", where=program) from error
-    # "eSpeak NG text-to-speech: 1.51  Data at: /usr/lib/..." : where it lies changes no sound
-    named = " ".join(done.stdout.partition("Data at")[0].replace("text-to-speech:", "").split())
-    return named or "espeak-ng of no version"
 
 
 def language_for(locale: str, wished: Mapping[str, str], spoken: tuple[str, ...], voice: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
@@ -12,6 +14,11 @@ from clearspot.errors import BadInput, MachineFault
 Kind = Literal["speech", "recognition", "translation"]
 
 KINDS: tuple[Kind, ...] = ("speech", "recognition", "translation")
+
+ESPEAK = ("espeak-ng", "espeak")
+"""Programs that give phonemes, in the order in which Coqui looks for them."""
+
+ESPEAK_TIMEOUT_S = 30
 
 
 def engines_of(kind: Kind) -> dict[str, EntryPoint]:
@@ -141,6 +148,31 @@ def versions(*packages: str, extra: str = "") -> str:
                 remedy=f"Run: pip install {brings if extra else 'clearspot'}",
             ) from error
     return ", ".join(found)
+
+
+def espeak_here() -> str:
+    """The espeak-ng of this machine as it names itself: it gives some models their phonemes, and is of no package.
+
+    Raises:
+        MachineFault: It is there, and does not say its version.
+    """
+    program = next(filter(None, map(shutil.which, ESPEAK)), None)
+    if program is None:
+        return "no espeak-ng"
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ESPEAK_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise MachineFault(f"does not say its version: {error}.", where=program) from error
+    # "eSpeak NG text-to-speech: 1.51  Data at: /usr/lib/..." : where it lies changes no sound
+    named = " ".join(done.stdout.partition("Data at")[0].replace("text-to-speech:", "").split())
+    return named or "espeak-ng of no version"
 
 
 def require_words(text: str, engine: str) -> None:
