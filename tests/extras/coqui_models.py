@@ -285,6 +285,8 @@ def xtts() -> Made:
     network = Xtts(config)
     network.tokenizer.tokenizer = Tokenizer.from_buffer(vocabulary)
     network.init_models()
+    with torch.no_grad():
+        network.gpt.mel_head.bias[33] = -100.0  # untrained, it would stop anywhere, and be nothing at a faster rate
     tensors = {name: tensor for name, tensor in network.state_dict().items() if "gpt_inference" not in name}
     studio = {"Vera": {"gpt_cond_latent": torch.randn(1, 32, 32), "speaker_embedding": torch.randn(1, 512, 1)}}
     files = {

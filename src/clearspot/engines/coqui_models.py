@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from clearspot.engines.coqui_config import Pathless, Plan, with_names
+from clearspot.engines.coqui_parts import parts_of
 from clearspot.engines.coqui_tensors import read_places, read_table
 from clearspot.errors import BadInput, MachineFault
 from clearspot.media.audio import Samples
@@ -164,22 +165,27 @@ class Xtts:
     def say(self, text: str, language: str, manner: Manner, rate: float) -> Samples:
         """The text as mono samples at ``rate_hz``.
 
+        What is longer than the model can keep in mind is said sentence by sentence, as Coqui's own programs do.
+
         Raises:
-            BadInput: It is longer than the model can keep in mind, or there is nothing to say.
+            BadInput: A sentence of it is too long, or there is nothing to say.
         """
         if not any(each.isalnum() for each in text):
             raise BadInput("there is nothing in it that this model could say.", where=repr(text))
-        most = self.network.tokenizer.char_limits.get(language.partition("-")[0], 250)
-        if len(text) > most:
-            raise BadInput(
-                f"XTTS says at most {most} characters of {language} at once; these are {len(text)}.",
-                where=repr(text),
-                remedy="Make two lines of it.",
-            )
         names = ("temperature", "length_penalty", "repetition_penalty", "top_k", "top_p")
         settings = {name: self.network.config[name] for name in names}
-        made = self.network.inference(text, language, manner.latents, manner.vector, speed=rate, **settings)
-        return _samples(made["wav"])
+        made = [
+            self.network.inference(part, language, manner.latents, manner.vector, speed=rate, **settings)["wav"]
+            for part in parts_of(text, language, lambda part: self._fits(part, language))
+        ]
+        return np.concatenate([_samples(each) for each in made])
+
+    def _fits(self, text: str, language: str) -> bool:
+        """Whether the model keeps it in mind: by Coqui's count of characters, and by its own of tokens."""
+        if len(text) > self.network.tokenizer.char_limits.get(language.partition("-")[0], 250):
+            return False
+        tokens = self.network.tokenizer.encode(text.strip().lower(), lang=language)
+        return len(tokens) < int(self.network.args.gpt_max_text_tokens)
 
 
 def _on(network: Any, place: int | None) -> Any:
