@@ -17,9 +17,10 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
-from clearspot.engines.coqui_tensors import read_checkpoint, read_table
+from clearspot.engines.coqui_tensors import read_coqui_checkpoint, read_table
 from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import device_of, espeak_here, require_options, versions
+from clearspot.engines.torch_tensors import require_device
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.media.audio import Samples
 
@@ -75,7 +76,7 @@ class CoquiEngine:
             MachineFault: They are not installed.
         """
         also = ("gruut",) if importlib.util.find_spec("gruut") else ()
-        return f"{versions(*PACKAGES, *also, extra='coqui')}, {espeak_here()} on {str(self.device).partition(':')[0]}"
+        return f"{versions(*PACKAGES, *also, extra='coqui')}, {espeak_here()} on {self.device.partition(':')[0]}"
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``. What the reference recording sounds like is heard now, too."""
@@ -110,26 +111,17 @@ class CoquiEngine:
         _ = self.version
         with _TURN:
             torch = _torch()
-            on_gpu = str(self.device).startswith("cuda")
-            if on_gpu and not (torch.cuda.is_available() and self._number() < torch.cuda.device_count()):
-                raise MachineFault(
-                    f"torch {torch.__version__} finds no device {self.device!r} on this machine.",
-                    where="configs/clearspot.yaml: engines.coqui.device",
-                    remedy="Write cpu there, or see to the GPU, its driver and a torch that is made for it.",
-                )
-            with torch.random.fork_rng(devices=[self._number()] if on_gpu else []), torch.inference_mode():
+            gpus = require_device(self.device, "coqui")
+            with torch.random.fork_rng(devices=gpus), torch.inference_mode():
                 _reseed(seed)
                 yield
-
-    def _number(self) -> int:
-        return int(str(self.device).partition(":")[2] or 0)
 
     def _load(self, grant: Grant) -> Acoustic | Xtts:
         wishes = _wishes(grant)
         used = {role: file.sha256 for role, file in grant.weights.items() if not role.startswith(REFERENCE)}
         key = f"{sorted(used.items())} {wishes.checkpoint}"
         if key not in self._models:
-            self._models[key] = _open(grant, wishes, str(self.device))
+            self._models[key] = _open(grant, wishes, self.device)
         return self._models[key]
 
     def _manner(self, grant: Grant, model: Acoustic | Xtts) -> Manner:
@@ -295,7 +287,7 @@ def _checkpoint(grant: Grant, folder: str, plan: Plan, wished: str, where: str) 
 
 
 def _tensors(grant: Grant, role: str, where: str) -> Mapping[str, Any]:
-    state = read_checkpoint(grant.weights[role].read(), f"{where}.{role}")
+    state = read_coqui_checkpoint(grant.weights[role].read(), f"{where}.{role}")
     inner = state.get("model") if isinstance(state, dict) else None
     if not isinstance(inner, dict):
         raise BadInput("is not a checkpoint of Coqui: it has no `model`.", where=f"{where}.{role}")

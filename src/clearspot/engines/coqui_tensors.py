@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
-from clearspot.errors import BadInput, Refused
+from clearspot.engines.torch_tensors import read_checkpoint
+from clearspot.errors import BadInput
 
 LEGACY_CONFIGS = (
     "TTS.config.shared_configs.BaseDatasetConfig",
@@ -19,38 +19,13 @@ LEGACY_CONFIGS = (
 """Classes that XTTS-v2's published checkpoint has in it, beside its tensors. They are never looked up."""
 
 
-class _Ignored:
-    """What stands for a configuration inside a checkpoint; nothing of it is kept."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget what it was."""
-
-
-def read_checkpoint(data: bytes, where: str) -> Any:
-    """A checkpoint as tensors, numbers, strings and containers of them.
+def read_coqui_checkpoint(data: bytes, where: str) -> Any:
+    """A checkpoint as tensors, numbers, strings and containers of them; see ``torch_tensors.read_checkpoint``.
 
     Raises:
-        Refused: There is anything else in it: a pickle is a program, and none is run here.
+        Refused: There is anything else in it.
     """
-    import torch
-
-    # What else may be in a checkpoint is one list for a whole process, and libraries add to it.
-    others = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    try:
-        # Each stands for a class by its name, so that no class that is named in the file is imported or made.
-        with torch.serialization.safe_globals([(_Ignored, name) for name in LEGACY_CONFIGS]):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch fails on made-up bytes in more ways than can be listed; all of them mean the same.
-        why = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise Refused(
-            f"is not a checkpoint of tensors alone, or a damaged one ({why[0][:160]}); it is not opened.",
-            where=where,
-            remedy="Save its tensors anew with torch.save, from a program that you trust.",
-        ) from error
-    finally:
-        torch.serialization.add_safe_globals(others)
+    return read_checkpoint(data, where, LEGACY_CONFIGS)
 
 
 def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
@@ -66,7 +41,7 @@ def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             raise BadInput(f"is not JSON: {error}.", where=where) from error
     else:
-        table = read_checkpoint(data, where)
+        table = read_coqui_checkpoint(data, where)
     if not isinstance(table, dict):
         raise BadInput("is not a table by names.", where=where)
     return table
