@@ -353,7 +353,7 @@ def test_of_several_checkpoints_the_voice_names_one(engine: CoquiEngine, project
 
 def test_a_checkpoint_of_another_network(engine: CoquiEngine, project: Project, tiny: Tiny) -> None:
     made = tiny("vits").but({"model/model.pth": tiny("vits of many").files["model/model.pth"]})
-    with pytest.raises(MachineFault, match="is not of the network that its config describes"):
+    with pytest.raises(BadInput, match="is not of the network that its config describes"):
         engine.prepare(grant_of(project, made))
 
 

@@ -19,7 +19,7 @@ from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
 from clearspot.engines.coqui_tensors import read_coqui_checkpoint, read_table
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import device_of, espeak_here, require_options, versions
+from clearspot.engines.registry import device_of, espeak_here, require_options, require_rate, versions
 from clearspot.engines.torch_tensors import require_device
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.media.audio import Samples
@@ -27,7 +27,6 @@ from clearspot.media.audio import Samples
 if TYPE_CHECKING:
     from clearspot.engines.coqui_models import Acoustic, Manner, Xtts
 
-MIN_RATE, MAX_RATE = 0.5, 2.0
 REFERENCE = "reference"
 """The role of the recording that a cloning model copies; further ones are ``reference-2`` and so on."""
 
@@ -87,8 +86,7 @@ class CoquiEngine:
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the model's own rate."""
         require_grant(grant)
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_rate(rate)
         if not text.strip():
             raise BadInput("there is nothing to say.", where=repr(text))
         # Not of the rate: the same line has the same rhythm at another rate, and is never longer at a faster one.
@@ -214,10 +212,10 @@ def _open(grant: Grant, wishes: _Wishes, device: str) -> Acoustic | Xtts:
     if plan.family == "xtts":
         vocabulary = plan.files.get("tokenizer_file", ("model/vocab.json",))[0]
         _require(grant, vocabulary, where)
-        studio = "model/speakers_xtts.pth"
+        studio = models.STUDIO
         at = f"{where}.{studio}"
         named = read_table(grant.weights[studio].read(), studio, at) if studio in grant.weights else {}
-        return models.load_xtts(plan, grant.weights[vocabulary].read(), tensors, named, device)
+        return models.load_xtts(plan, grant.weights[vocabulary].read(), tensors, named, device, where)
     model = models.load_acoustic(plan, files, tensors, device, where)
     if "vocoder/config.json" in grant.weights:
         plan_of_it = _plan(grant, "vocoder", where)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clearspot.engines.torch_tensors import read_checkpoint
 from clearspot.errors import BadInput
 
@@ -45,6 +48,38 @@ def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise BadInput("is not a table by names.", where=where)
     return table
+
+
+def read_clip(value: object, where: str) -> tuple[str, NDArray[np.float32]]:
+    """One clip of a table of speakers: who speaks, and the vector of it, shape (size,).
+
+    Raises:
+        BadInput: It does not say so.
+    """
+    try:
+        named, vector = value["name"], np.asarray(value["embedding"], dtype=np.float32)  # type: ignore[index]
+    except (TypeError, KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise BadInput(
+            f"should have a name and an embedding ({type(error).__name__}: {error}).", where=where
+        ) from error
+    if not isinstance(named, str) or vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise BadInput("its name should be text, and its embedding a list of numbers.", where=where)
+    return named, vector
+
+
+def read_xtts_speaker(parts: object, where: str) -> tuple[Any, Any]:
+    """What XTTS knows of a speaker of its own: vector and latents, each by its name.
+
+    Raises:
+        BadInput: They are not both there.
+    """
+    import torch
+
+    names = ("speaker_embedding", "gpt_cond_latent")
+    vector, latents = (parts.get(name) if isinstance(parts, dict) else None for name in names)
+    if not (torch.is_tensor(vector) and torch.is_tensor(latents)):
+        raise BadInput(f"should hold the tensors {' and '.join(names)}.", where=where)
+    return vector, latents
 
 
 def read_places(data: bytes, name: str, where: str) -> dict[str, int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options, require_words, versions
+from clearspot.engines.registry import require_options, require_rate, require_words, versions
 from clearspot.engines.sessions import open_session
 from clearspot.errors import BadInput, MachineFault
 
@@ -32,8 +32,6 @@ LANGUAGES = {
     "de-DE": "de",
 }
 """Locale to espeak voice, which gives the phonemes."""
-
-MIN_RATE, MAX_RATE = 0.5, 2.0
 
 
 class KokoroEngine:
@@ -68,8 +66,7 @@ class KokoroEngine:
                 f"Kokoro does not speak {grant.locale}; it speaks {', '.join(LANGUAGES)}.",
                 where=f"voice {grant.voice!r}",
             )
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_rate(rate)
         require_words(text, "Kokoro")
         kokoro, style = self._load(grant)
         try:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
 
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 Kind = Literal["speech", "recognition", "translation"]
 
 KINDS: tuple[Kind, ...] = ("speech", "recognition", "translation")
+
+MIN_RATE, MAX_RATE = 0.5, 2.0
 
 ESPEAK = ("espeak-ng", "espeak")
 """Programs that give phonemes, in the order in which Coqui looks for them."""
@@ -76,7 +78,7 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
 
     Raises:
         BadInput: There is none of that name, or its options are wrong.
-        MachineFault: Its package cannot be imported.
+        MachineFault: Its package cannot be imported, or fails.
     """
     known = engines_of(kind)
     if name not in known:
@@ -89,7 +91,16 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
             where=package_of(known[name]),
             remedy="Install what it needs, or uninstall it.",
         ) from error
-    return make(*arguments, options)
+    try:
+        return make(*arguments, options)
+    except ClearspotError:
+        raise
+    except Exception as error:
+        raise MachineFault(
+            f"{kind} engine {name!r} cannot be made: {type(error).__name__}: {error}.",
+            where=package_of(known[name]),
+            remedy="Tell whoever makes it, or uninstall it.",
+        ) from error
 
 
 def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: str, *, where: str = "") -> None:
@@ -173,6 +184,16 @@ def espeak_here() -> str:
     # "eSpeak NG text-to-speech: 1.51  Data at: /usr/lib/..." : where it lies changes no sound
     named = " ".join(done.stdout.partition("Data at")[0].replace("text-to-speech:", "").split())
     return named or "espeak-ng of no version"
+
+
+def require_rate(rate: float) -> None:
+    """That a speaking rate, times the natural speed, is one that speech keeps sounding like speech at.
+
+    Raises:
+        BadInput: It is below 0.5, above 2, or no number.
+    """
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
 
 
 def require_words(text: str, engine: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from clearspot.consent.grant import Grant
-from clearspot.engines.registry import require_options, require_words
-from clearspot.errors import BadInput, MachineFault
+from clearspot.engines.registry import require_options, require_rate, require_words
+from clearspot.errors import BadInput
 
 T = TypeVar("T")
 
@@ -21,8 +21,6 @@ NOISE_LENGTH = 1 << 20
 
 NOISY = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 """ONNX operators that draw numbers; Piper's export has two, both of the second kind."""
-
-MIN_RATE, MAX_RATE = 0.5, 2.0
 
 MAX_SEED = 2**32 - 1
 
@@ -49,7 +47,7 @@ def read_piper_file(config: bytes) -> PiperFile:
     """Read a Piper voice's JSON file.
 
     Raises:
-        MachineFault: It is not what Piper writes, or is of a voice with several speakers or without espeak's phonemes.
+        BadInput: It is not what Piper writes, or is of a voice with several speakers or without espeak's phonemes.
     """
     try:
         whole = json.loads(config)
@@ -66,11 +64,11 @@ def read_piper_file(config: bytes) -> PiperFile:
         )
         kind, speakers = whole.get("phoneme_type", "espeak"), int(whole["num_speakers"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise MachineFault(
+        raise BadInput(
             f"a Piper voice's JSON file cannot be read: {type(error).__name__}: {error}.", where="weights.config"
         ) from error
     if kind != "espeak" or speakers > 1:
-        raise MachineFault(
+        raise BadInput(
             f"only Piper voices of one speaker with espeak's phonemes are spoken (this one: {speakers}, {kind}).",
             where="weights.config",
         )
@@ -148,8 +146,7 @@ def require_speakable(grant: Grant, file: PiperFile, text: str, rate: float, eng
             f"{engine} does not speak {grant.locale} with this voice; it speaks {file.locale}.",
             where=f"voice {grant.voice!r}",
         )
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+    require_rate(rate)
     require_words(text, engine)
 
 
