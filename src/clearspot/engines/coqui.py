@@ -18,6 +18,7 @@ import numpy as np
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
 from clearspot.engines.coqui_tensors import read_coqui_checkpoint, read_table
+from clearspot.engines.kept import LARGE_KEPT, SMALL_KEPT, Kept
 from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import device_of, espeak_here, require_options, require_rate, versions
 from clearspot.engines.torch_tensors import require_device
@@ -51,7 +52,7 @@ class _Wishes:
 
 
 class CoquiEngine:
-    """Speaks through coqui-tts. Models are loaded once a process and digest, through the first grant."""
+    """Speaks through coqui-tts. The last few models stay loaded, by their digests."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant.
@@ -64,8 +65,8 @@ class CoquiEngine:
         """
         require_options(options, ("device",), "coqui")
         self.device = device_of(options, "coqui")
-        self._models: dict[str, Acoustic | Xtts] = {}
-        self._heard: dict[str, Manner] = {}
+        self._models: Kept[Acoustic | Xtts] = Kept(LARGE_KEPT)
+        self._heard: Kept[Manner] = Kept(SMALL_KEPT)
 
     @functools.cached_property
     def version(self) -> str:
@@ -80,8 +81,8 @@ class CoquiEngine:
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``. What the reference recording sounds like is heard now, too."""
         require_grant(grant)
-        with self._turn(0), _told(grant):
-            self._manner(grant, self._load(grant))
+        with self._turn(0), _told(grant), self._lent(grant) as model:
+            self._manner(grant, model)
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the model's own rate."""
@@ -91,13 +92,11 @@ class CoquiEngine:
             raise BadInput("there is nothing to say.", where=repr(text))
         # Not of the rate: the same line has the same rhythm at another rate, and is never longer at a faster one.
         seed = int.from_bytes(hashlib.sha256(f"{grant.locale}\0{text}".encode()).digest()[:7], "big")
-        with self._turn(seed), _told(grant):
-            model = self._load(grant)
+        with self._turn(seed), _told(grant), self._lent(grant) as model:
             language = language_for(grant.locale, _wishes(grant).languages, model.languages, grant.voice)
             manner = self._manner(grant, model)
             _reseed(seed)
-            samples = model.say(text, language, manner, rate)
-        return Speech(_audible(samples, text), model.rate_hz)
+            return Speech(_audible(model.say(text, language, manner, rate), text), model.rate_hz)
 
     @contextlib.contextmanager
     def _turn(self, seed: int) -> Iterator[None]:
@@ -114,13 +113,12 @@ class CoquiEngine:
                 _reseed(seed)
                 yield
 
-    def _load(self, grant: Grant) -> Acoustic | Xtts:
+    @contextlib.contextmanager
+    def _lent(self, grant: Grant) -> Iterator[Acoustic | Xtts]:
+        """The model of a voice, for as long as it speaks."""
         wishes = _wishes(grant)
-        used = {role: file.sha256 for role, file in grant.weights.items() if not role.startswith(REFERENCE)}
-        key = f"{sorted(used.items())} {wishes.checkpoint}"
-        if key not in self._models:
-            self._models[key] = _open(grant, wishes, self.device)
-        return self._models[key]
+        with self._models.lent(_model_key(grant, wishes), lambda: _open(grant, wishes, self.device)) as model:
+            yield model
 
     def _manner(self, grant: Grant, model: Acoustic | Xtts) -> Manner:
         """Who speaks: a speaker of the model's own, or whoever is heard in the reference recording."""
@@ -156,11 +154,10 @@ class CoquiEngine:
             raise BadInput("there is a speaker in the settings, too: it has to be one or the other.", where=where)
         if not model.clones:
             raise BadInput("the model does not speak like a recording; it needs none.", where=where)
-        digests = " ".join(grant.weights[role].sha256 for role in references)
-        key = f"{id(model)} {digests}"
-        if key not in self._heard:
-            self._heard[key] = model.listen([grant.weights[role].read() for role in references])
-        return self._heard[key]
+        key = (_model_key(grant, _wishes(grant)), *(grant.weights[role].sha256 for role in references))
+        listen = lambda: model.listen([grant.weights[role].read() for role in references])  # noqa: E731
+        with self._heard.lent(key, listen) as manner:
+            return manner
 
 
 def language_for(locale: str, wished: Mapping[str, str], spoken: tuple[str, ...], voice: str) -> str:
@@ -188,6 +185,12 @@ def language_for(locale: str, wished: Mapping[str, str], spoken: tuple[str, ...]
         where=f"voice {voice!r}",
         remedy=f"Where one of its languages is meant, say so: settings: {{languages: {{{locale}: LANGUAGE}}}}.",
     )
+
+
+def _model_key(grant: Grant, wishes: _Wishes) -> tuple[object, ...]:
+    """What a model is known by: all its files but the recordings, which it is only shown."""
+    used = {role: file.sha256 for role, file in grant.weights.items() if not role.startswith(REFERENCE)}
+    return (*sorted(used.items()), wishes.checkpoint)
 
 
 def _wishes(grant: Grant) -> _Wishes:

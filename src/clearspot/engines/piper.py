@@ -24,7 +24,7 @@ from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 
 class PiperEngine:
-    """Speaks a Piper voice in its one language. Weights are loaded once a process, digest and seed."""
+    """Speaks a Piper voice in its one language. The last few voices stay loaded, by digests and seed."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant. It has no options.
@@ -43,17 +43,18 @@ class PiperEngine:
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._voices.of(grant)
+        with self._voices.lent(grant):
+            pass
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        voice, file = self._voices.of(grant)
-        require_speakable(grant, file, text, rate, "Piper")
-        import piper
+        with self._voices.lent(grant) as (voice, file):
+            require_speakable(grant, file, text, rate, "Piper")
+            import piper
 
-        asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
-        sentences = [each.audio_float_array for each in voice.synthesize(without_phonemes(text), asked)]
+            asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
+            sentences = [each.audio_float_array for each in voice.synthesize(without_phonemes(text), asked)]
         if not sentences:
             raise BadInput("Piper cannot speak this: no phonemes came of it.", where=repr(text))
         return Speech(np.concatenate(sentences).astype(np.float32, copy=False), file.rate_hz)

@@ -37,7 +37,7 @@ class _Loaded:
 
 
 class SherpaEngine:
-    """Speaks a Piper voice in its one language. Weights are loaded once a process, digest and seed."""
+    """Speaks a Piper voice in its one language. The last few voices stay loaded, by digests and seed."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant. It has no options.
@@ -57,25 +57,30 @@ class SherpaEngine:
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._voices.of(grant)
+        with self._voices.lent(grant):
+            pass
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        loaded = self._voices.of(grant)
-        require_speakable(grant, loaded.file, text, rate, "sherpa-onnx")
-        sentences = [loaded.phonemizer.phonemize(part, loaded.file.espeak_voice) for part in SENTENCE_ENDS.split(text)]
-        codepoints = [[ord(symbol) for symbol in sentence] for sentence in sentences if sentence]
-        if not codepoints:
-            raise BadInput("sherpa-onnx cannot speak this: no phonemes came of it.", where=repr(text))
-        import sherpa_onnx
+        with self._voices.lent(grant) as loaded:
+            return _say(loaded, grant, text, rate)
 
-        asked = sherpa_onnx.GenerationConfig()
-        asked.phoneme_codepoints = codepoints
-        asked.speed = rate
-        asked.silence_scale = 1.0  # the default shortens every pause to a fifth
-        audio = loaded.tts.generate(text, asked)
-        return Speech(np.asarray(audio.samples, dtype=np.float32), int(audio.sample_rate))
+
+def _say(loaded: _Loaded, grant: Grant, text: str, rate: float) -> Speech:
+    require_speakable(grant, loaded.file, text, rate, "sherpa-onnx")
+    sentences = [loaded.phonemizer.phonemize(part, loaded.file.espeak_voice) for part in SENTENCE_ENDS.split(text)]
+    codepoints = [[ord(symbol) for symbol in sentence] for sentence in sentences if sentence]
+    if not codepoints:
+        raise BadInput("sherpa-onnx cannot speak this: no phonemes came of it.", where=repr(text))
+    import sherpa_onnx
+
+    asked = sherpa_onnx.GenerationConfig()
+    asked.phoneme_codepoints = codepoints
+    asked.speed = rate
+    asked.silence_scale = 1.0  # the default shortens every pause to a fifth
+    audio = loaded.tts.generate(text, asked)
+    return Speech(np.asarray(audio.samples, dtype=np.float32), int(audio.sample_rate))
 
 
 def _open(model: bytes, config: bytes, seed: int) -> _Loaded:

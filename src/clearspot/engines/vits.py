@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from clearspot.consent.grant import Grant
+from clearspot.engines.kept import VOICES_KEPT, Kept
 from clearspot.engines.registry import require_options, require_rate, require_words
 from clearspot.errors import BadInput
 
@@ -76,7 +77,7 @@ def read_piper_file(config: bytes) -> PiperFile:
 
 
 class LoadedOnce(Generic[T]):
-    """Voices of one engine in this process, each loaded once: by its files' digests and the seed of its noise."""
+    """The last voices of one engine in this process, each by its files' digests and the seed of its noise."""
 
     def __init__(self, engine: str, title: str, make: Callable[[bytes, bytes, int], T]) -> None:
         """Nothing is loaded yet.
@@ -87,11 +88,11 @@ class LoadedOnce(Generic[T]):
             make: Loads a voice from the bytes of its model and its JSON file, with a seed.
         """
         self._engine, self._title, self._make = engine, title, make
-        self._voices: dict[tuple[str, str, int], T] = {}
-        self._lock = threading.Lock()
+        self._voices: Kept[T] = Kept(VOICES_KEPT)
 
-    def of(self, grant: Grant) -> T:
-        """The voice that a grant allows.
+    @contextlib.contextmanager
+    def lent(self, grant: Grant) -> Iterator[T]:
+        """The voice that a grant allows, for as long as it speaks.
 
         Raises:
             BadInput: It is made of something else than a Piper voice, or has other settings.
@@ -99,13 +100,14 @@ class LoadedOnce(Generic[T]):
             MachineFault: It cannot be loaded.
         """
         require_roles(grant, self._title)
-        model, config = grant.weights["model"], grant.weights["config"]
         seed = seed_of(grant, self._engine)
-        key = (model.sha256, config.sha256, seed)
-        with self._lock:
-            if key not in self._voices:
-                self._voices[key] = self._make(model.read(), config.read(), seed)
-            return self._voices[key]
+        key = (grant.weights["model"].sha256, grant.weights["config"].sha256, seed)
+
+        def make() -> T:
+            return self._make(grant.weights["model"].read(), grant.weights["config"].read(), seed)
+
+        with self._voices.lent(key, make) as voice:
+            yield voice
 
 
 def seed_of(grant: Grant, engine: str) -> int:
