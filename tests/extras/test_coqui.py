@@ -24,7 +24,8 @@ from clearspot.engines.protocols import Speech
 from clearspot.errors import BadInput, MachineFault
 from clearspot.project import Project
 from tests.conftest import CHECKOUT
-from tests.extras.coqui_models import MAKERS, RATE_HZ, TEXTS, Made, grant_of, recording, saved, voice_of
+from tests.extras.coqui_models import MAKERS, RATE_HZ, recording, saved
+from tests.extras.coqui_voices import TEXTS, Made, grant_of, voice_of
 
 Tiny = Callable[[str], Made]
 kinds = pytest.mark.parametrize("kind", MAKERS)

@@ -9,7 +9,8 @@ import pytest
 from clearspot.engines.conformance import SpeechTrial, check_speech
 from clearspot.engines.coqui import CoquiEngine
 from clearspot.project import Project
-from tests.extras.coqui_models import MAKERS, TEXTS, Made, voice_of
+from tests.extras.coqui_models import MAKERS
+from tests.extras.coqui_voices import TEXTS, Made, voice_of
 
 NOT_SPOKEN = "fr-FR"
 """Consent covers it, and no tiny model speaks it."""

@@ -17,7 +17,8 @@ from clearspot.engines.coqui import CoquiEngine
 from clearspot.engines.coqui_tensors import LEGACY_CONFIGS
 from clearspot.errors import BadInput, ClearspotError, Refused
 from clearspot.project import Project
-from tests.extras.coqui_models import TEXTS, Made, grant_of, saved, voice_of
+from tests.extras.coqui_models import saved
+from tests.extras.coqui_voices import TEXTS, Made, grant_of, voice_of
 
 Tiny = Callable[[str], Made]
 
