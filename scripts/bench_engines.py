@@ -3,7 +3,9 @@
     python -m scripts.bench_engines
 
 Each engine speaks in a process of its own, so that loading is cold and memory is its own; this process listens. What is
-spoken are the two disclosures of each locale that the engine speaks. Prints Markdown tables.
+spoken are the two disclosures of each locale that the engine speaks. Coqui has no trained model that every machine can
+fetch: where it is installed, the tiny ones of its tests are measured, without listening (``bench_coqui``). Prints
+Markdown tables.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from clearspot.text.normalise import normalise
 from clearspot.timebase import RATE_HZ
 from clearspot.trial import open_trial
 from clearspot.yamlfile import dump_yaml
+from scripts.bench_coqui import bench_coqui
 from scripts.bench_project import bench_project
 
 VOICES = {"kokoro": "house", "piper": "joe", "sherpa": "joe"}
@@ -70,6 +73,8 @@ def main() -> None:
     with bench_project() as project, tempfile.TemporaryDirectory() as name:
         found = {}
         for engine in engines_of("speech"):
+            if engine == "coqui":
+                continue
             if engine not in VOICES:
                 print(f"{engine}: no voice of it here", file=sys.stderr)
                 continue
@@ -88,7 +93,7 @@ def main() -> None:
                 print(f"{engine}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
                 continue
             found[engine] = json.loads(done.stdout) | {"heard": hear_all(project, spoken)}
-        tell(found)
+        tell(found | bench_coqui())
 
 
 def _voice(project: Project, engine: str) -> str:
@@ -128,8 +133,8 @@ def speak_all(project: Project, voice_id: str, out: Path) -> dict[str, Any]:
                 if engine is None:
                     engine = trial.make()
                     measured["version"] = engine.version
-                    measured["cold_s"] = _time_s(partial(engine.prepare, trial.grant))
-                    measured["warm_s"] = _time_s(partial(trial.make().prepare, trial.grant))
+                    measured["cold_s"] = time_s(partial(engine.prepare, trial.grant))
+                    measured["warm_s"] = time_s(partial(trial.make().prepare, trial.grant))
                 for index, text in enumerate(trial.sentences):
                     begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
                     speech = engine.speak(trial.grant, text, 1.0)
@@ -145,7 +150,7 @@ def speak_all(project: Project, voice_id: str, out: Path) -> dict[str, Any]:
     return measured | {"rtf": [spent_s / sound_s, spent_cpu_s / sound_s], "memory_mb": memory_mb}
 
 
-def _time_s(call: Any) -> list[float]:
+def time_s(call: Any) -> list[float]:
     """How long a call takes, by the clock and by the processor: the clock also counts what else the machine does."""
     begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
     call()
@@ -197,9 +202,12 @@ def tell(found: dict[str, dict[str, Any]]) -> None:
         times = f"{rtf:.2f} ({rtf_cpu:.2f}) | {cold_s:.1f} s ({cold_cpu_s:.1f}) | {warm_s:.1f} s ({warm_cpu_s:.1f})"
         times += f" | {row['memory_mb']:.0f} MB"
         print(f"| {engine} ({row['version']}) | {row['voice']} | {times} |")
-    locales = list(dict.fromkeys(locale for row in found.values() for locale in row["heard"]))
+    heard = {engine: row for engine, row in found.items() if row["heard"]}  # random weights say nothing
+    if not heard:
+        return
+    locales = list(dict.fromkeys(locale for row in heard.values() for locale in row["heard"]))
     print("\n| engine | " + " | ".join(locales) + " |\n" + "|---" * (len(locales) + 1) + "|")
-    for engine, row in found.items():
+    for engine, row in heard.items():
         cells = [row["heard"].get(locale) for locale in locales]
         told = [f"{c['cer']:.2f} / {c['alike']:.2f} / {c['dnsmos']:.1f}" if c else "" for c in cells]
         print(f"| {engine} | " + " | ".join(told) + " |")

@@ -15,7 +15,7 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options, require_words
+from clearspot.engines.registry import require_options, require_rate, require_words
 from clearspot.errors import BadInput, MachineFault
 
 WORDS_A_MINUTE = 175
@@ -50,8 +50,7 @@ class EspeakEngine:
         recipe = _recipe(grant)
         if grant.locale != recipe["locale"]:
             raise BadInput(f"this voice speaks {recipe['locale']}, not {grant.locale}.", where=f"voice {grant.voice!r}")
-        if not 0.5 <= rate <= 2.0:
-            raise BadInput(f"{rate:g} is not a rate from 0.5 to 2.", where="rate")
+        require_rate(rate)
         require_words(text, "espeak")
         # espeak-ng keeps something of each call for the next, which is then a few samples longer. Speech has to be the
         # same each time, so each call has a process of its own; that lets calls run side by side, too.
@@ -78,7 +77,7 @@ def _recipe(grant: Grant) -> dict[str, Any]:
         recipe = json.loads(data)
         return {key: recipe[key] for key in ("locale", "espeak_voice", "pitch")}
     except (ValueError, KeyError, TypeError) as error:
-        raise MachineFault(f"a recipe cannot be read: {error!r}.", where=f"voice {grant.voice!r}: recipe") from error
+        raise BadInput(f"a recipe cannot be read: {error!r}.", where=f"voice {grant.voice!r}: recipe") from error
 
 
 class GlossaryTranslator:

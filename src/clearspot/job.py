@@ -23,6 +23,7 @@ from clearspot.config import (
 )
 from clearspot.consent.authority import Authority, writing_authority
 from clearspot.consent.registry import load_voice, voice_folder
+from clearspot.engines.registry import require_engines
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import Progress, load_weights
 from clearspot.errors import BadInput, ClearspotError, MachineFault
@@ -178,9 +179,14 @@ class Job:
 
 
 def open_studio(project: Project, fetching: Progress = lambda *_: None) -> Studio:
-    """The engines of a project, none of them loaded yet; ``fetching`` is told while weights are fetched."""
-    weights = load_weights(project, fetching)
+    """The engines of a project, none of them loaded yet; ``fetching`` is told while weights are fetched.
+
+    Raises:
+        BadInput: The settings give options to an engine that there is not, or ``models.yaml`` is wrong.
+    """
     settings = project.settings
+    require_engines(settings.engines, "configs/clearspot.yaml: engines")
+    weights = load_weights(project, fetching)
     return Studio(weights, settings.recogniser, project.workers, settings.recogniser_engine, settings.engines)
 
 

@@ -155,12 +155,14 @@ def open_trial(project: Project, studio: Studio, voice_id: str, locale: str = ""
     known = wordings[spoken]
     long = known.of(wording_for(DisclosureAsked(wording="long"), voice.record.basis))
     sentences = (known.short, long or f"{known.short} {known.short}")
-    for model_id in voice.file.weights.values():
-        studio.weights.resolve(model_id, commercial=False)
     pinned = studio.weights.pinned_voice(voice.file, voice.folder, commercial=False)
     authority = writing_authority(project)
     with tempfile.TemporaryDirectory(prefix="clearspot-") as name:
-        copies = {role: _copied(file, Path(name) / str(place)) for place, (role, file) in enumerate(pinned.items())}
+        copies = {
+            role: PinnedFile(Path(name) / str(place) / file.path.name, file.sha256)
+            for place, (role, file) in enumerate(pinned.items())
+        }
+        # Leave first, by the digests that are named: a check that consent does not cover fetches nothing.
         grant = _leave(project, voice, authority, copies, spoken, sentences)
         elsewhere: Grant | ClearspotError
         try:
@@ -168,6 +170,10 @@ def open_trial(project: Project, studio: Studio, voice_id: str, locale: str = ""
             elsewhere = _leave(project, voice, authority, copies, UNKNOWN, sentences)
         except ClearspotError as refusal:
             elsewhere = refusal
+        for model_id in voice.file.weights.values():
+            studio.weights.resolve(model_id, commercial=False)
+        for role, file in pinned.items():
+            _copy(file, copies[role])
         yield SpeechTrial(lambda: _make(studio, "speech", voice.file.engine), grant, elsewhere, sentences)
 
 
@@ -176,11 +182,10 @@ def _first_locale(voice: Voice) -> str:
     return "en-US" if locales == ANY else locales[0]
 
 
-def _copied(file: PinnedFile, path: Path) -> PinnedFile:
-    """A copy in a folder that nobody else can read; its name ends as the original's does."""
-    path.mkdir()
-    shutil.copyfile(file.path, path / file.path.name)
-    return PinnedFile(path / file.path.name, file.sha256)
+def _copy(file: PinnedFile, copy: PinnedFile) -> None:
+    """Make a copy in a folder that nobody else can read; its name is the original's."""
+    copy.path.parent.mkdir()
+    shutil.copyfile(file.path, copy.path)
 
 
 def _leave(

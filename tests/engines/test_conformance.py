@@ -104,19 +104,24 @@ def test_what_is_not_covered_is_not_asked_for(trying: Project) -> None:
 def test_a_narrow_consent_refuses_a_check(
     project: Project, monkeypatch: pytest.MonkeyPatch, scope: dict[str, object], told: str
 ) -> None:
-    """There is no way round a talent's consent for tests of an engine either, and no spot of theirs is used up."""
+    """There is no way round a talent's consent for tests of an engine either, and no spot of theirs is used up.
+
+    Nor is anything fetched for it: leave comes before gigabytes.
+    """
     ana = talent_voice(project)
     wide = {f"scope/{name}": "any" for name in ("locales", "markets", "advertisers", "products", "media", "purposes")}
     wide |= {"scope/excluded_categories": [], "scope/max_spots": "any", "scope/approval": "not-needed"}
     ana.resign(wide | {"derivatives/sublicence": True} | scope)
     studio = open_studio(project)
     weights = type(studio.weights)
-    monkeypatch.setattr(weights, "resolve", lambda *_, **__: {})
+    fetched: list[str] = []
+    monkeypatch.setattr(weights, "resolve", lambda _, model_id, **__: fetched.append(model_id))
     monkeypatch.setattr(weights, "pinned_voice", lambda *_, **__: ana.weights)
     with pytest.raises(Refused, match=told.replace("(", r"\(")), open_trial(project, studio, "ana"):
         pass
     studio.stop()
     assert "grant" not in [entry.event for entry in ana.entries()]
+    assert fetched == []
 
 
 # --- the command -------------------------------------------------------------------------------------------------
@@ -139,7 +144,7 @@ def test_an_extra_that_is_not_installed_is_told(trying: Project, monkeypatch: py
     listed = {one.name: one for one in list_engines(trying)}
     assert listed["piper"].version == ""
     assert listed["piper"].problem == (
-        "piper-tts: engine 'piper' needs piper-tts, which is not installed. pip install 'clearspot[piper]'"
+        "piper-tts: engine 'piper' needs piper-tts, which is not installed. Run: pip install 'clearspot[piper]'"
     )
     with pytest.raises(MachineFault, match="which is not installed"):
         check_engine(trying, "piper", "joe", "")

@@ -13,7 +13,7 @@ from rapidfuzz.distance import Levenshtein
 from clearspot.consent.authority import writing_authority
 from clearspot.consent.grant import Grant, authorize
 from clearspot.consent.registry import load_voice
-from clearspot.engines.piper import PiperEngine
+from clearspot.engines.piper import PiperEngine, without_phonemes
 from clearspot.engines.protocols import SpeechEngine
 from clearspot.engines.sherpa import SherpaEngine
 from clearspot.engines.studio import Studio
@@ -69,6 +69,16 @@ def test_another_seed_is_another_take_with_the_same_words(project: Project, stud
     assert error_rate(studio, engine, second) <= 0.1
 
 
+@pytest.mark.parametrize("brackets", [2, 3, 4, 7])
+def test_no_line_has_phonemes_in_it(brackets: int) -> None:
+    from piper.voice import _PHONEME_BLOCK_PATTERN as PHONEMES
+
+    text = f"Say {'[' * brackets}mama{']' * brackets} now."
+    assert PHONEMES.search(text)
+    assert not PHONEMES.search(without_phonemes(text))
+    assert without_phonemes(text).replace(" ", "") == text.replace(" ", "")
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "x", True])
 def test_a_seed_that_is_none_is_told(project: Project, seed: object) -> None:
     from clearspot.errors import BadInput
@@ -78,10 +88,12 @@ def test_a_seed_that_is_none_is_told(project: Project, seed: object) -> None:
         PiperEngine({}).prepare(leave(project, "odd"))
 
 
-def test_phonemes_in_a_text_are_not_spoken_as_such(project: Project) -> None:
+@pytest.mark.parametrize("brackets", [2, 3, 4])
+def test_phonemes_in_a_text_are_not_spoken_as_such(project: Project, brackets: int) -> None:
     """Two brackets are phonemes to piper-tts: words that nobody reads as what they say."""
     engine, grant = PiperEngine({}), leave(project, "joe")
-    bracketed, plain = (engine.speak(grant, text, 1.0).samples for text in ("[[mama]]", "[ [mama]]"))
+    texts = ("[" * brackets + "mama]]", "[ " * brackets + "mama]]")
+    bracketed, plain = (engine.speak(grant, text, 1.0).samples for text in texts)
     assert np.array_equal(bracketed, plain)
 
 

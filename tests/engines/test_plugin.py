@@ -57,7 +57,7 @@ def test_its_engines_are_listed_with_their_package(call: Call) -> None:
     done = call("engines", "list", "--json")
     assert done.returncode == 0, done.stderr
     listed = {(one["kind"], one["name"]): one for one in json.loads(done.stdout)["engines"]}
-    for engine in (("speech", "espeak"), ("translation", "glossary")):
+    for engine in (("speech", "espeak"), ("recognition", "sphinx"), ("translation", "glossary")):
         assert listed[engine]["package"] == "clearspot-example-engines 0.1.0"
         assert listed[engine]["problem"] == ""
     assert listed["speech", "espeak"]["version"].startswith("espeakng-loader ")
@@ -70,6 +70,26 @@ def test_its_speech_engine_passes_every_check(project, call: Call) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     checks = json.loads(done.stdout)["checks"]
     assert len(checks) == 13
+    assert [check for check in checks if check["verdict"] != "pass"] == []
+
+
+def test_its_recogniser_passes_every_check(project, call: Call, tmp_path: Path) -> None:
+    """With its own model, named and checked like any other; it hears the shipped voice in American English."""
+    import pocketsphinx
+
+    packaged, model = Path(pocketsphinx.get_model_path("en-us")), tmp_path / "sphinx"
+    shutil.copytree(packaged / "en-us", model)
+    for name in ("en-us.lm.bin", "cmudict-en-us.dict"):
+        shutil.copyfile(packaged / name, model / name)
+    files = [option for path in sorted(model.iterdir()) if path.name != "README" for option in ("--file", path.name)]
+    done = call("models", "add", "sphinx-en-us", "--path", str(model), "--licence", "BSD", "--commercial", *files)
+    assert done.returncode == 0, done.stderr
+    settings = project.root / "configs" / "clearspot.yaml"
+    settings.write_text("recogniser: sphinx-en-us\nrecogniser_engine: sphinx\n", encoding="utf-8")
+    done = call("engines", "check", "sphinx", "--voice", "house", "--locale", "en-US", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = json.loads(done.stdout)["checks"]
+    assert len(checks) == 8
     assert [check for check in checks if check["verdict"] != "pass"] == []
 
 

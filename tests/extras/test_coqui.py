@@ -19,11 +19,13 @@ import torch
 
 from clearspot.engines import coqui_config, coqui_models
 from clearspot.engines.coqui import CoquiEngine
+from clearspot.engines.coqui_parts import parts_of
 from clearspot.engines.protocols import Speech
 from clearspot.errors import BadInput, MachineFault
 from clearspot.project import Project
 from tests.conftest import CHECKOUT
-from tests.extras.coqui_models import MAKERS, RATE_HZ, TEXTS, Made, grant_of, recording, saved, voice_of
+from tests.extras.coqui_models import MAKERS, RATE_HZ, recording, saved
+from tests.extras.coqui_voices import TEXTS, Made, grant_of, voice_of
 
 Tiny = Callable[[str], Made]
 kinds = pytest.mark.parametrize("kind", MAKERS)
@@ -126,9 +128,54 @@ def test_letters_that_the_model_does_not_know_are_not_left_out(
         engine.speak(grant_of(project, tiny("vits")), "Łódź.", 1.0)
 
 
-def test_xtts_says_no_more_at_once_than_it_can_keep_in_mind(engine: CoquiEngine, project: Project, tiny: Tiny) -> None:
-    with pytest.raises(BadInput, match="XTTS says at most 239 characters of es at once; these are 240"):
-        engine.speak(grant_of(project, tiny("xtts")), "a" * 240, 1.0)
+SENTENCES = "Hola, buenos días. El café es de la Sra. Lumen. ¿Quién lo tuesta? ... Ana, a mano."
+CLAUSES = "uno dos tres, cuatro cinco: seis siete; ocho nueve diez."
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "most", "parts"),
+    [
+        (SENTENCES, "es", 200, [SENTENCES]),
+        (
+            SENTENCES,
+            "es",
+            50,
+            ["Hola, buenos días.", "El café es de la Sra. Lumen.", "¿Quién lo tuesta?", "Ana, a mano."],
+        ),
+        ("Olá. A Sra. Silva paga 3.50! Não?", "pt-br", 30, ["Olá.", "A Sra. Silva paga 3.50!", "Não?"]),
+        ("你好。再见。", "zh-cn", 5, ["你好。", "再见。"]),
+        (CLAUSES, "es", 30, ["uno dos tres, cuatro cinco:", "seis siete; ocho nueve diez."]),
+        (f"Ya. {CLAUSES}", "es", 16, ["Ya.", "uno dos tres,", "cuatro cinco:", "seis siete;", "ocho nueve diez."]),
+    ],
+    ids=[
+        "what fits is one",
+        "sentences",
+        "Portuguese",
+        "Chinese",
+        "clauses of a long sentence",
+        "sentence and clauses",
+    ],
+)
+def test_what_a_model_cannot_keep_in_mind_is_said_part_by_part(
+    text: str, language: str, most: int, parts: list[str]
+) -> None:
+    assert parts_of(text, language, lambda part: len(part) <= most) == parts
+
+
+def test_xtts_says_a_long_line_to_its_end(engine: CoquiEngine, project: Project, tiny: Tiny) -> None:
+    grant = grant_of(project, tiny("xtts"))
+    sentence = f"Hola, {'a' * 60}."
+    whole = engine.speak(grant, f"{sentence} {sentence}", 1.0)
+    assert len(whole.samples) == 2 * len(engine.speak(grant, sentence, 1.0).samples), "this one never stops early"
+    assert digest(engine.speak(grant, f"{sentence} {sentence}", 1.0)) == digest(whole)
+
+
+@pytest.mark.parametrize("text", ["a" * 240, "a " * 100, f"Hola. {'a' * 240}. Adiós."])
+def test_a_sentence_that_xtts_cannot_keep_in_mind_is_told(
+    engine: CoquiEngine, project: Project, tiny: Tiny, text: str
+) -> None:
+    with pytest.raises(BadInput, match=r"cannot keep so much in mind: \d+ characters without a full stop"):
+        engine.speak(grant_of(project, tiny("xtts")), text, 1.0)
 
 
 # --- who speaks --------------------------------------------------------------------------------------------------
@@ -307,7 +354,7 @@ def test_of_several_checkpoints_the_voice_names_one(engine: CoquiEngine, project
 
 def test_a_checkpoint_of_another_network(engine: CoquiEngine, project: Project, tiny: Tiny) -> None:
     made = tiny("vits").but({"model/model.pth": tiny("vits of many").files["model/model.pth"]})
-    with pytest.raises(MachineFault, match="is not of the network that its config describes"):
+    with pytest.raises(BadInput, match="is not of the network that its config describes"):
         engine.prepare(grant_of(project, made))
 
 

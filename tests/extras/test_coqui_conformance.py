@@ -9,13 +9,14 @@ import pytest
 from clearspot.engines.conformance import SpeechTrial, check_speech
 from clearspot.engines.coqui import CoquiEngine
 from clearspot.project import Project
-from tests.extras.coqui_models import MAKERS, TEXTS, Made, voice_of
+from tests.extras.coqui_models import MAKERS
+from tests.extras.coqui_voices import TEXTS, Made, voice_of
 
 NOT_SPOKEN = "fr-FR"
 """Consent covers it, and no tiny model speaks it."""
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MAKERS if kind != "xtts"])
+@pytest.mark.parametrize("kind", MAKERS)
 def test_coqui_passes_what_every_engine_has_to(project: Project, tiny: Callable[[str], Made], kind: str) -> None:
     made = tiny(kind)
     stage = voice_of(project, made)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,8 @@ from clearspot.engines.coqui import CoquiEngine
 from clearspot.engines.coqui_tensors import LEGACY_CONFIGS
 from clearspot.errors import BadInput, ClearspotError, Refused
 from clearspot.project import Project
-from tests.extras.coqui_models import TEXTS, Made, grant_of, saved, voice_of
+from tests.extras.coqui_models import saved
+from tests.extras.coqui_voices import TEXTS, Made, grant_of, voice_of
 
 Tiny = Callable[[str], Made]
 
@@ -163,6 +165,54 @@ def test_tables_that_are_none(project: Project, tiny: Tiny, data: bytes) -> None
     made = tiny("vits of many").but({"model/language_ids.json": data})
     with pytest.raises(BadInput, match=r"is not JSON|is not a table by names"):
         CoquiEngine({}).prepare(grant_of(project, made))
+
+
+CLIPS: dict[str, Any] = {
+    "no table": ["ana", [0.5] * 12],
+    "nobody": {"embedding": [0.5] * 12},
+    "no vector": {"name": "ana"},
+    "words": {"name": "ana", "embedding": ["x"] * 12},
+    "nothing": {"name": "ana", "embedding": []},
+    "a square": {"name": "ana", "embedding": [[0.5] * 12]},
+    "uneven": {"name": "ana", "embedding": [[0.5], [0.5, 0.5]]},
+    "no number": {"name": "ana", "embedding": [None] * 12},
+    "another length": {"name": "ana", "embedding": [0.5] * 11},
+}
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_vectors_of_speakers_that_are_none(project: Project, tiny: Tiny, kind: str) -> None:
+    """Tables that somebody has to mend: nobody tries them again."""
+    clips = {"one": {"name": "ana", "embedding": [0.5] * 12}, "two": CLIPS[kind]}
+    made = tiny("your_tts").but({"model/speakers.json": json.dumps(clips).encode()})
+    with pytest.raises(BadInput, match=r"speakers\.json: two: |should all be of one length"):
+        CoquiEngine({}).prepare(grant_of(project, made))
+
+
+@pytest.mark.parametrize(
+    "speaker",
+    [[1, 2], {}, {"gpt_cond_latent": [1.0]}, {"a": 1, "b": 2, "c": 3}],
+    ids=["a list", "nothing", "no vector", "others"],
+)
+def test_speakers_of_xtts_that_are_none(project: Project, tiny: Tiny, speaker: Any) -> None:
+    made = tiny("xtts").but({"model/speakers_xtts.pth": saved({"Vera": speaker})})
+    with pytest.raises(BadInput, match=r"speakers_xtts\.pth: Vera: should hold the tensors speaker_embedding and"):
+        CoquiEngine({}).prepare(grant_of(project, made))
+
+
+def test_speakers_of_xtts_are_read_by_their_names(project: Project, tiny: Tiny) -> None:
+    made = tiny("xtts")
+    parts = torch.load(io.BytesIO(made.files["model/speakers_xtts.pth"]))["Vera"]
+    turned = dict(reversed(parts.items()))
+    assert list(turned) != list(parts)
+    said = [
+        CoquiEngine({}).speak(grant_of(project, each, voice_id=f"vera-{n}"), "Hola.", 1.0).samples
+        for n, each in enumerate(
+            made.but({"reference": None, "model/speakers_xtts.pth": saved({"Vera": order})}, speaker="Vera")
+            for order in (parts, turned)
+        )
+    ]
+    assert np.array_equal(*said)
 
 
 def test_a_recording_that_is_none(project: Project, tiny: Tiny) -> None:

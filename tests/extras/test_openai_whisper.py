@@ -15,7 +15,7 @@ from clearspot.engines.conformance_words import RecognitionTrial, Said, check_re
 from clearspot.engines.openai_whisper import OpenaiWhisperEngine
 from clearspot.engines.weights import load_weights
 from clearspot.engines.whisper import WhisperEngine
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode
 from clearspot.project import Project, Settings
 from clearspot.spot import load_spot
@@ -135,17 +135,36 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     owned = tmp_path / "owned"
     data = saved({"dims": Evil(owned), "model_state_dict": {}})
     owned.unlink(missing_ok=True)
-    with pytest.raises(MachineFault, match=r"x\.pt: is no checkpoint of Whisper"):
+    with pytest.raises(Refused, match=r"x\.pt: is not a checkpoint of tensors alone, or a damaged one"):
         OpenaiWhisperEngine(lambda: {"x.pt": data}, 1, {}).warm_up()
     assert not owned.exists()
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: b"", lambda: b"PK not a zip", lambda: saved({}), lambda: saved([1])], ids=list("abcd")
-)
-def test_what_is_no_checkpoint_is_told(make: Callable[[], bytes]) -> None:
-    data = make()
-    with pytest.raises(MachineFault, match=r"x\.pt: is no checkpoint of Whisper"):
+class Harmless:
+    """What another library of the process says may be in its checkpoints."""
+
+
+def test_what_others_let_into_their_checkpoints_is_not_let_into_ours() -> None:
+    import torch
+
+    data = saved({"dims": Harmless(), "model_state_dict": {}})
+    with torch.serialization.safe_globals([Harmless]):
+        assert isinstance(torch.load(io.BytesIO(data), weights_only=True)["dims"], Harmless)
+        with pytest.raises(Refused, match="is not a checkpoint of tensors alone"):
+            OpenaiWhisperEngine(lambda: {"x.pt": data}, 1, {}).warm_up()
+        assert Harmless in torch.serialization.get_safe_globals(), "theirs are as they were"
+
+
+@pytest.mark.parametrize("data", [b"", b"PK not a zip"])
+def test_damaged_checkpoints_are_refused(data: bytes) -> None:
+    with pytest.raises(Refused, match=r"x\.pt: is not a checkpoint of tensors alone, or a damaged one"):
+        OpenaiWhisperEngine(lambda: {"x.pt": data}, 1, {}).warm_up()
+
+
+@pytest.mark.parametrize("value", [{}, [1], {"dims": {}, "model_state_dict": {}}], ids=["empty", "a list", "no sizes"])
+def test_checkpoints_of_something_else_are_told(value: Any) -> None:
+    data = saved(value)
+    with pytest.raises(BadInput, match=r"x\.pt: is no checkpoint of Whisper"):
         OpenaiWhisperEngine(lambda: {"x.pt": data}, 1, {}).warm_up()
 
 

@@ -156,9 +156,9 @@ def test_an_engine_opens_nothing_but_what_the_grant_gives(name: str) -> None:
 
 
 def test_the_proof_reads_all_of_an_engine() -> None:
-    parts = {"coqui", "coqui_config", "coqui_models", "coqui_tensors"}
+    parts = {"coqui", "coqui_config", "coqui_models", "coqui_parts", "coqui_tensors", "torch_tensors", "kept"}
     assert sources_of(Path(inspect.getfile(engine_class("coqui")))).keys() == parts
-    assert sources_of(Path(inspect.getfile(engine_class("kokoro")))).keys() == {"kokoro", "sessions"}
+    assert sources_of(Path(inspect.getfile(engine_class("kokoro")))).keys() == {"kokoro", "kept", "sessions"}
 
 
 def test_one_module_says_that_a_config_names_no_paths() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
@@ -28,15 +28,15 @@ def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a default installation, wherever this runs."""
 
     def version(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr("clearspot.engines.registry.version", version)
 
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packages that are there and cannot be imported."""
-    monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.0")
+    monkeypatch.setattr("clearspot.engines.registry.version", lambda _: "1.0")
     monkeypatch.setitem(sys.modules, "torch", None)
 
 
@@ -50,7 +50,7 @@ calls = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @calls
 @pytest.mark.usefixtures("not_installed")
 def test_where_it_is_not_installed_the_remedy_is_told(ana: Stage, call: Any) -> None:
-    with pytest.raises(MachineFault, match=f"cannot be imported: .*coqui-tts.* Run: {REMEDY}"):
+    with pytest.raises(MachineFault, match=f"engine 'coqui' needs coqui-tts, which is not installed. Run: {REMEDY}"):
         call(CoquiEngine({}), ana.authorize())
 
 

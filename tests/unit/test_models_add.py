@@ -19,6 +19,7 @@ Call = Callable[..., tuple[int, str, str]]
 
 TINY = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"[]", "vocabulary.txt": b"a\nb\n"}
 LARGE = TINY | {"preprocessor_config.json": b'{"feature_size": 128}', "README.md": b"unasked"}
+FREE = ("--licence", "MIT", "--commercial")
 
 
 def sha256(data: bytes) -> str:
@@ -34,7 +35,7 @@ def cache(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
 def offer(hub: Hub, files: dict[str, bytes]) -> tuple[str, ...]:
     """Let the hub have a repository with these files, and the options that name it."""
     hub.files = {f"/owner/name/resolve/{COMMIT}/{name}": data for name, data in files.items()}
-    return ("--hub", "owner/name", "--revision", COMMIT, "--endpoint", hub.url, "--licence", "MIT")
+    return ("--hub", "owner/name", "--revision", COMMIT, "--endpoint", hub.url, *FREE)
 
 
 def folder_of(project: Project, files: dict[str, bytes]) -> Path:
@@ -93,7 +94,7 @@ def test_what_was_there_stays_as_it_was_written(project: Project, clearspot: Cal
     assert "source:\n      path: models/mine" in own.read_text(), "from the project, so that both may move"
 
     own.write_text(own.read_text() + "# an end of ours\n")
-    clearspot("models", "add", "mine-too", "--path", folder, "--licence", "MIT")
+    clearspot("models", "add", "mine-too", "--path", folder, *FREE)
     assert own.read_text().startswith(was)
     assert own.read_text().endswith("# an end of ours\n")
     models = load_model(ModelsFile, own).models
@@ -105,25 +106,27 @@ def test_the_same_again_changes_nothing_and_others_under_its_name_are_refused(
     project: Project, clearspot: Call
 ) -> None:
     folder = folder_of(project, TINY)
-    ask = ("models", "add", "mine", "--path", folder, "--licence", "MIT")
+    ask = ("models", "add", "mine", "--path", folder, *FREE)
     assert clearspot(*ask)[0] == 0
     own = project.root / "configs" / "models.yaml"
     was = own.read_bytes()
     code, out, _ = clearspot(*ask, "--json")
     assert code == 0
     assert json.loads(out)["added"] is False
+    code, _, err = clearspot(*[each if each != "--commercial" else "--non-commercial" for each in ask])
+    assert (code, "whose entry says commercial: true" in err) == (1, True), err
     (folder / "model.bin").write_bytes(b"another")
     code, _, err = clearspot(*ask)
     assert code == 1
     assert "there is a model 'mine' already, and these files of it are others: model.bin" in err
     assert own.read_bytes() == was
-    assert clearspot("models", "add", "whisper-base", "--path", folder, "--licence", "MIT")[0] == 1
+    assert clearspot("models", "add", "whisper-base", "--path", folder, *FREE)[0] == 1
 
 
 @pytest.mark.usefixtures("cache")
 def test_files_may_be_named(project: Project, clearspot: Call) -> None:
     folder = folder_of(project, {"small.pt": b"weights", "other": b"x"})
-    assert clearspot("models", "add", "one", "--path", folder, "--licence", "MIT", "--file", "small.pt")[0] == 0
+    assert clearspot("models", "add", "one", "--path", folder, *FREE, "--file", "small.pt")[0] == 0
     assert list(load_weights(project).model("one").files) == ["small.pt"]
 
 
@@ -138,7 +141,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no folder": (("--path", "nowhere"), 2, "nowhere: is not a folder"),
     "a folder at a commit": (("--path", ".", *AT), 2, "a folder has no --revision"),
     "a folder without them": (("--path", "."), 2, "there is no model.bin in it"),
-    "a file that leads out": (("--path", ".", "--file", "../x"), 2, "leads out of"),
+    "a file that leads out": (("--path", ".", "--file", "../x"), 2, "--file: '../x' should be a plain file name"),
+    "a file in a folder": (("--path", ".", "--file", "a/b"), 2, "--file: 'a/b' should be a plain file name"),
 }
 
 
@@ -149,8 +153,20 @@ def test_what_cannot_be_added_is_told(
 ) -> None:
     monkeypatch.chdir(project.root)
     options, exit_code, told = WRONG[kind]
-    code, _, err = clearspot("models", "add", "new", "--licence", "MIT", *options)
+    code, _, err = clearspot("models", "add", "new", *FREE, *options)
     assert (code, told in err) == (exit_code, True), err
+    assert not (project.root / "configs" / "models.yaml").exists()
+
+
+@pytest.mark.parametrize("licence", ["MIT", "CC BY-NC 4.0"])
+def test_whether_it_may_earn_money_is_never_guessed(
+    project: Project, cache: Path, hub: Hub, clearspot: Call, licence: str
+) -> None:
+    asked = [each for each in offer(hub, TINY) if each not in FREE]
+    code, _, err = clearspot("models", "add", "new", *asked, "--licence", licence)
+    assert code == 2
+    assert "should be one of --commercial and --non-commercial" in err
+    assert hub.seen == []
     assert not (project.root / "configs" / "models.yaml").exists()
 
 
@@ -160,6 +176,17 @@ def test_an_id_that_cannot_be_is_told_before_anything_is_fetched(
     code, _, err = clearspot("models", "add", "../x", *offer(hub, TINY))
     assert code == 2, err
     assert hub.seen == []
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "/x", ".hidden", "a\\b"])
+def test_a_file_that_cannot_be_named_is_told_before_anything_is_fetched(
+    project: Project, cache: Path, hub: Hub, clearspot: Call, name: str
+) -> None:
+    asked = offer(hub, {"a": b"weights", name: b"weights"})
+    code, _, err = clearspot("models", "add", "new", *asked, "--file", "a", "--file", name)
+    assert (code, f"--file: {name!r} should be a plain file name" in err) == (2, True), err
+    assert hub.seen == []
+    assert not cache.exists()
 
 
 def test_what_the_hub_lacks_leaves_nothing(project: Project, cache: Path, hub: Hub, clearspot: Call) -> None:

@@ -31,7 +31,7 @@ def test_where_it_is_not_installed_the_remedy_is_told(monkeypatch: pytest.Monkey
         engine.warm_up,
         lambda: engine.recognise(np.zeros(16000, np.float32), language=None),
     ):
-        with pytest.raises(MachineFault, match=f"needs openai-whisper, which is not installed. {REMEDY}"):
+        with pytest.raises(MachineFault, match=f"needs openai-whisper, which is not installed. Run: {REMEDY}"):
             call()
 
 

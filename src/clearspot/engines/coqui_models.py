@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from clearspot.engines.coqui_config import Pathless, Plan, with_names
-from clearspot.engines.coqui_tensors import read_places, read_table
-from clearspot.errors import BadInput, MachineFault
+from clearspot.engines.coqui_parts import parts_of
+from clearspot.engines.coqui_tensors import read_clip, read_places, read_table, read_xtts_speaker
+from clearspot.errors import BadInput
 from clearspot.media.audio import Samples
 
 Tensors = Mapping[str, Any]
@@ -26,6 +27,7 @@ REFERENCE = "files.reference"
 """What errors call the recording that a voice is copied from."""
 
 XTTS_REFERENCE_RATE_HZ = 22_050
+STUDIO = "model/speakers_xtts.pth"
 MIN_REFERENCE_S = 0.33
 """XTTS hears nothing in a shorter recording."""
 
@@ -164,22 +166,27 @@ class Xtts:
     def say(self, text: str, language: str, manner: Manner, rate: float) -> Samples:
         """The text as mono samples at ``rate_hz``.
 
+        What is longer than the model can keep in mind is said sentence by sentence, as Coqui's own programs do.
+
         Raises:
-            BadInput: It is longer than the model can keep in mind, or there is nothing to say.
+            BadInput: A sentence of it is too long, or there is nothing to say.
         """
         if not any(each.isalnum() for each in text):
             raise BadInput("there is nothing in it that this model could say.", where=repr(text))
-        most = self.network.tokenizer.char_limits.get(language.partition("-")[0], 250)
-        if len(text) > most:
-            raise BadInput(
-                f"XTTS says at most {most} characters of {language} at once; these are {len(text)}.",
-                where=repr(text),
-                remedy="Make two lines of it.",
-            )
         names = ("temperature", "length_penalty", "repetition_penalty", "top_k", "top_p")
         settings = {name: self.network.config[name] for name in names}
-        made = self.network.inference(text, language, manner.latents, manner.vector, speed=rate, **settings)
-        return _samples(made["wav"])
+        made = [
+            self.network.inference(part, language, manner.latents, manner.vector, speed=rate, **settings)["wav"]
+            for part in parts_of(text, language, lambda part: self._fits(part, language))
+        ]
+        return np.concatenate([_samples(each) for each in made])
+
+    def _fits(self, text: str, language: str) -> bool:
+        """Whether the model keeps it in mind: by Coqui's count of characters, and by its own of tokens."""
+        if len(text) > self.network.tokenizer.char_limits.get(language.partition("-")[0], 250):
+            return False
+        tokens = self.network.tokenizer.encode(text.strip().lower(), lang=language)
+        return len(tokens) < int(self.network.args.gpt_max_text_tokens)
 
 
 def _on(network: Any, place: int | None) -> Any:
@@ -263,8 +270,14 @@ def make_glow_tts(config: Pathless) -> Any:
     return Network(configured(GlowTTSConfig, config))
 
 
-def load_xtts(plan: Plan, vocabulary: bytes, tensors: Tensors, studio: Mapping[str, Any], device: str) -> Xtts:
-    """XTTS; ``studio`` are the speakers that come with it: latents and vector of each by its name."""
+def load_xtts(
+    plan: Plan, vocabulary: bytes, tensors: Tensors, studio: Mapping[str, Any], device: str, where: str
+) -> Xtts:
+    """XTTS; ``studio`` are the speakers that come with it: latents and vector of each by its name.
+
+    Raises:
+        BadInput: The tensors are not this network's, or a speaker has not both.
+    """
     config = with_names(plan, speakers=None, languages=plan.languages) if plan.languages else plan.config
     network = make_xtts(config, vocabulary)
     named = {name.removeprefix("xtts."): tensor for name, tensor in tensors.items()}
@@ -273,7 +286,7 @@ def load_xtts(plan: Plan, vocabulary: bytes, tensors: Tensors, studio: Mapping[s
     network.gpt.train(False)
     speakers = {}
     for name, parts in studio.items():
-        latents, vector = parts.values()
+        vector, latents = read_xtts_speaker(parts, f"{where}.{STUDIO}: {name}")
         speakers[name] = Manner(vector=vector, latents=latents)
     rate_hz = int(network.args.output_sample_rate)
     return Xtts(network.to(device), rate_hz, tuple(network.config.languages), speakers)
@@ -336,16 +349,16 @@ def _fill(network: Any, tensors: Tensors, unused: tuple[str, ...], where: str) -
     """Put tensors into a network, each into its place, and end its training.
 
     Raises:
-        MachineFault: They are not this network's.
+        BadInput: They are not this network's.
     """
     wanted = {name: tensor for name, tensor in tensors.items() if not name.startswith(unused or ("\0",))}
     try:
         network.load_state_dict(wanted, strict=True)
     except Exception as error:
         why = " ".join(str(error).split())[:300]
-        raise MachineFault(
-            f"the checkpoint is not of the network that its config describes: {why}.", where=where
-        ) from (error)
+        raise BadInput(f"the checkpoint is not of the network that its config describes: {why}.", where=where) from (
+            error
+        )
     network.train(False)
 
 
@@ -373,9 +386,12 @@ def _vectors(field: str, plan: Plan, files: Mapping[str, bytes], where: str) -> 
 
     by_speaker: dict[str, list[Any]] = {}
     for role in plan.files.get(field, ()):
-        for clip in read_table(files[role], role, f"{where}/{role}").values():
-            by_speaker.setdefault(str(clip["name"]), []).append(clip["embedding"])
+        for clip, value in read_table(files[role], role, f"{where}/{role}").items():
+            speaker, vector = read_clip(value, f"{where}/{role}: {clip}")
+            by_speaker.setdefault(speaker, []).append(vector)
+    if len({len(vector) for clips in by_speaker.values() for vector in clips}) > 1:
+        raise BadInput("its vectors should all be of one length.", where=where)
     return {
-        speaker: Manner(vector=torch.as_tensor(np.mean(np.asarray(clips, dtype=np.float32), axis=0))[None])
+        speaker: Manner(vector=torch.as_tensor(np.mean(np.stack(clips), axis=0))[None])
         for speaker, clips in by_speaker.items()
     }

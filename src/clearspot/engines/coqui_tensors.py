@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
-from clearspot.errors import BadInput, Refused
+import numpy as np
+from numpy.typing import NDArray
+
+from clearspot.engines.torch_tensors import read_checkpoint
+from clearspot.errors import BadInput
 
 LEGACY_CONFIGS = (
     "TTS.config.shared_configs.BaseDatasetConfig",
@@ -19,38 +22,13 @@ LEGACY_CONFIGS = (
 """Classes that XTTS-v2's published checkpoint has in it, beside its tensors. They are never looked up."""
 
 
-class _Ignored:
-    """What stands for a configuration inside a checkpoint; nothing of it is kept."""
-
-    def __setstate__(self, state: object) -> None:
-        """Forget what it was."""
-
-
-def read_checkpoint(data: bytes, where: str) -> Any:
-    """A checkpoint as tensors, numbers, strings and containers of them.
+def read_coqui_checkpoint(data: bytes, where: str) -> Any:
+    """A checkpoint as tensors, numbers, strings and containers of them; see ``torch_tensors.read_checkpoint``.
 
     Raises:
-        Refused: There is anything else in it: a pickle is a program, and none is run here.
+        Refused: There is anything else in it.
     """
-    import torch
-
-    # What else may be in a checkpoint is one list for a whole process, and libraries add to it.
-    others = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    try:
-        # Each stands for a class by its name, so that no class that is named in the file is imported or made.
-        with torch.serialization.safe_globals([(_Ignored, name) for name in LEGACY_CONFIGS]):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch fails on made-up bytes in more ways than can be listed; all of them mean the same.
-        why = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise Refused(
-            f"is not a checkpoint of tensors alone, or a damaged one ({why[0][:160]}); it is not opened.",
-            where=where,
-            remedy="Save its tensors anew with torch.save, from a program that you trust.",
-        ) from error
-    finally:
-        torch.serialization.add_safe_globals(others)
+    return read_checkpoint(data, where, LEGACY_CONFIGS)
 
 
 def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
@@ -66,10 +44,42 @@ def read_table(data: bytes, name: str, where: str) -> dict[str, Any]:
         except (ValueError, RecursionError) as error:
             raise BadInput(f"is not JSON: {error}.", where=where) from error
     else:
-        table = read_checkpoint(data, where)
+        table = read_coqui_checkpoint(data, where)
     if not isinstance(table, dict):
         raise BadInput("is not a table by names.", where=where)
     return table
+
+
+def read_clip(value: object, where: str) -> tuple[str, NDArray[np.float32]]:
+    """One clip of a table of speakers: who speaks, and the vector of it, shape (size,).
+
+    Raises:
+        BadInput: It does not say so.
+    """
+    try:
+        named, vector = value["name"], np.asarray(value["embedding"], dtype=np.float32)  # type: ignore[index]
+    except (TypeError, KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise BadInput(
+            f"should have a name and an embedding ({type(error).__name__}: {error}).", where=where
+        ) from error
+    if not isinstance(named, str) or vector.ndim != 1 or not vector.size or not np.isfinite(vector).all():
+        raise BadInput("its name should be text, and its embedding a list of numbers.", where=where)
+    return named, vector
+
+
+def read_xtts_speaker(parts: object, where: str) -> tuple[Any, Any]:
+    """What XTTS knows of a speaker of its own: vector and latents, each by its name.
+
+    Raises:
+        BadInput: They are not both there.
+    """
+    import torch
+
+    names = ("speaker_embedding", "gpt_cond_latent")
+    vector, latents = (parts.get(name) if isinstance(parts, dict) else None for name in names)
+    if not (torch.is_tensor(vector) and torch.is_tensor(latents)):
+        raise BadInput(f"should hold the tensors {' and '.join(names)}.", where=where)
+    return vector, latents
 
 
 def read_places(data: bytes, name: str, where: str) -> dict[str, int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.metadata
 import io
 import logging
 import tempfile
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearspot.consent.grant import Grant, require_grant
+from clearspot.engines.kept import SMALL_KEPT, VOICES_KEPT, Kept
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import require_options, require_words
+from clearspot.engines.registry import require_options, require_rate, require_words, versions
 from clearspot.engines.sessions import open_session
 from clearspot.errors import BadInput, MachineFault
 
@@ -34,11 +34,9 @@ LANGUAGES = {
 }
 """Locale to espeak voice, which gives the phonemes."""
 
-MIN_RATE, MAX_RATE = 0.5, 2.0
-
 
 class KokoroEngine:
-    """Speaks through kokoro-onnx. Weights are loaded once a process and digest, through the first grant."""
+    """Speaks through kokoro-onnx. The last few models and styles stay loaded, by their digests."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant. It has no options.
@@ -47,18 +45,19 @@ class KokoroEngine:
             BadInput: There are some.
         """
         require_options(options, (), "kokoro")
-        self._loaded: dict[str, Any] = {}
-        self._styles: dict[str, NDArray[np.float32]] = {}
-        self._lock = threading.Lock()
+        self._models: Kept[Any] = Kept(VOICES_KEPT)
+        self._styles: Kept[NDArray[np.float32]] = Kept(SMALL_KEPT)
 
     @functools.cached_property
     def version(self) -> str:
-        return f"kokoro-onnx {importlib.metadata.version('kokoro-onnx')}"
+        """The package, what runs its network, and what gives its phonemes."""
+        return versions("kokoro-onnx", "onnxruntime", "phonemizer", "espeakng-loader")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._load(grant)
+        with self._lent(grant):
+            pass
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at 24 kHz."""
@@ -68,17 +67,18 @@ class KokoroEngine:
                 f"Kokoro does not speak {grant.locale}; it speaks {', '.join(LANGUAGES)}.",
                 where=f"voice {grant.voice!r}",
             )
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+        require_rate(rate)
         require_words(text, "Kokoro")
-        kokoro, style = self._load(grant)
-        try:
-            samples, rate_hz = kokoro.create(text, voice=style, speed=rate, lang=LANGUAGES[grant.locale])
-        except ValueError as error:
-            raise BadInput(f"Kokoro cannot speak this: {error}.", where=repr(text)) from error
+        with self._lent(grant) as (kokoro, style):
+            try:
+                samples, rate_hz = kokoro.create(text, voice=style, speed=rate, lang=LANGUAGES[grant.locale])
+            except ValueError as error:
+                raise BadInput(f"Kokoro cannot speak this: {error}.", where=repr(text)) from error
         return Speech(np.asarray(samples, dtype=np.float32), int(rate_hz))
 
-    def _load(self, grant: Grant) -> tuple[Any, NDArray[np.float32]]:
+    @contextlib.contextmanager
+    def _lent(self, grant: Grant) -> Iterator[tuple[Any, NDArray[np.float32]]]:
+        """The model and the style of a voice, for as long as it speaks."""
         if grant.weights.keys() != {"model", "styles"}:
             raise BadInput(
                 f"Kokoro asks for the roles model and styles, each one file; there is: {', '.join(grant.weights)}.",
@@ -87,12 +87,11 @@ class KokoroEngine:
         model, styles = grant.weights["model"], grant.weights["styles"]
         mix = _mix(grant)
         key = f"{styles.sha256} {sorted(mix.items())}"
-        with self._lock:
-            if model.sha256 not in self._loaded:
-                self._loaded[model.sha256] = _open(model.read())
-            if key not in self._styles:
-                self._styles[key] = _mean_style(styles.read(), mix, grant.voice)
-            return self._loaded[model.sha256], self._styles[key]
+        with (
+            self._models.lent(model.sha256, lambda: _open(grant.weights["model"].read())) as kokoro,
+            self._styles.lent(key, lambda: _mean_style(grant.weights["styles"].read(), mix, grant.voice)) as style,
+        ):
+            yield kokoro, style
 
 
 def _mix(grant: Grant) -> dict[str, float]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import io
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from clearspot.engines.registry import device_of, package_version, require_options
-from clearspot.errors import BadInput, ClearspotError, MachineFault
+from clearspot.engines.registry import device_of, require_options, versions
+from clearspot.engines.torch_tensors import read_checkpoint, require_device
+from clearspot.errors import BadInput, MachineFault
 from clearspot.hashing import sha256_bytes
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.transcript import Transcript, Word
@@ -49,7 +49,7 @@ class OpenaiWhisperEngine:
         Raises:
             MachineFault: They are not installed.
         """
-        packages = ", ".join(package_version(name, ENGINE) for name in (ENGINE, "torch"))
+        packages = versions(ENGINE, "torch", "faster-whisper", "onnxruntime", extra=ENGINE)  # the last two hear silence
         return f"{packages} on {self.device.partition(':')[0]}"
 
     def warm_up(self) -> None:
@@ -129,33 +129,36 @@ def _placed(word: Word, places: Any) -> Word:
 
 def _load(files: Mapping[str, bytes], device: str) -> Any:
     try:
-        import torch
         import whisper
         from whisper.model import ModelDimensions, Whisper
     except ImportError as error:
         raise MachineFault(f"{ENGINE} cannot be imported: {error}.", where=ENGINE, remedy=REMEDY) from error
-    _require_device(torch, device)
+    require_device(device, ENGINE)
     name, data = _checkpoint(files)
+    state = read_checkpoint(data, name)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        dims = ModelDimensions(**state["dims"])
-        model = Whisper(dims)
+        model = Whisper(ModelDimensions(**state["dims"]))
         model.load_state_dict(state["model_state_dict"])
         if heads := _alignment_heads(whisper, sha256_bytes(data)):
             model.set_alignment_heads(heads)
-        model = model.float().train(mode=False).to(device)
-    except ClearspotError:
-        raise
+        model = model.float().train(mode=False)
     except Exception as error:
         why = " ".join(str(error).split())[:300]
-        raise MachineFault(f"is no checkpoint of Whisper: {type(error).__name__}: {why}.", where=name) from error
+        raise BadInput(
+            f"is no checkpoint of Whisper: {type(error).__name__}: {why}.",
+            where=name,
+            remedy="See docs/how-to.md, Listen with the original Whisper.",
+        ) from error
     if not model.is_multilingual:
         raise BadInput(
             "this Whisper knows English alone: it takes every language for English, and is sure of it.",
             where="configs/clearspot.yaml: recogniser",
             remedy="Name a multilingual one (without .en).",
         )
-    return model
+    try:
+        return model.to(device)
+    except Exception as error:
+        raise MachineFault(f"Whisper does not fit on {device}: {error}.", where=name) from error
 
 
 def _checkpoint(files: Mapping[str, bytes]) -> tuple[str, bytes]:
@@ -176,13 +179,3 @@ def _alignment_heads(whisper: Any, sha256: str) -> bytes | None:
             heads: bytes | None = whisper._ALIGNMENT_HEADS.get(name)
             return heads
     return None
-
-
-def _require_device(torch: Any, device: str) -> None:
-    number = int(device.partition(":")[2] or 0)
-    if device.startswith("cuda") and not (torch.cuda.is_available() and number < torch.cuda.device_count()):
-        raise MachineFault(
-            f"torch {torch.__version__} finds no device {device!r} on this machine.",
-            where=f"configs/clearspot.yaml: engines.{ENGINE}.device",
-            remedy="Write cpu there, or see to the GPU, its driver and a torch that is made for it.",
-        )

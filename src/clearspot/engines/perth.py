@@ -12,7 +12,6 @@ are, and digital silence stays silent.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearspot.engines.registry import versions
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.media.audio import Samples, resample
 from clearspot.media.bands import REFERENCE_RATE_HZ, Frames, Framing, analyse, levels_of, synthesise
@@ -72,9 +72,7 @@ class PerthWatermarker:
 
     @functools.cached_property
     def version(self) -> str:
-        return (
-            f"perth implicit at strength {self._strength:g} in onnxruntime {importlib.metadata.version('onnxruntime')}"
-        )
+        return f"perth implicit at strength {self._strength:g} in {versions('onnxruntime')}"
 
     @property
     def detected_from(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import package_version, require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.engines.sessions import open_session
 from clearspot.engines.vits import (
     LoadedOnce,
@@ -19,11 +20,11 @@ from clearspot.engines.vits import (
     require_speakable,
     with_fixed_noise,
 )
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 
 class PiperEngine:
-    """Speaks a Piper voice in its one language. Weights are loaded once a process, digest and seed."""
+    """Speaks a Piper voice in its one language. The last few voices stay loaded, by digests and seed."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant. It has no options.
@@ -36,37 +37,43 @@ class PiperEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return package_version("piper-tts", "piper")
+        """The package, which has its own espeak-ng in it, and what runs the network."""
+        return versions("piper-tts", "onnxruntime", extra="piper")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._voices.of(grant)
+        with self._voices.lent(grant):
+            pass
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        voice, file = self._voices.of(grant)
-        require_speakable(grant, file, text, rate, "Piper")
-        import piper
+        with self._voices.lent(grant) as (voice, file):
+            require_speakable(grant, file, text, rate, "Piper")
+            import piper
 
-        asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
-        spoken = text.replace("[[", "[ [")  # two brackets would be phonemes to it, and nobody approved those
-        sentences = [sentence.audio_float_array for sentence in voice.synthesize(spoken, asked)]
+            asked = piper.SynthesisConfig(length_scale=file.length_scale / rate, normalize_audio=False)
+            sentences = [each.audio_float_array for each in voice.synthesize(without_phonemes(text), asked)]
         if not sentences:
             raise BadInput("Piper cannot speak this: no phonemes came of it.", where=repr(text))
         return Speech(np.concatenate(sentences).astype(np.float32, copy=False), file.rate_hz)
 
 
+def without_phonemes(text: str) -> str:
+    """A text with no two opening brackets beside each other: what follows two are phonemes to piper-tts, not words."""
+    return re.sub(r"\[(?=\[)", "[ ", text)
+
+
 def _open(model: bytes, config: bytes, seed: int) -> tuple[Any, PiperFile]:
-    package_version("piper-tts", "piper")
+    versions("piper-tts", extra="piper")
     import piper
 
     file = read_piper_file(config)
     try:
         session = open_session(with_fixed_noise(model, seed))
         return piper.PiperVoice(session=session, config=piper.PiperConfig.from_dict(dict(file.whole))), file
-    except MachineFault:
+    except ClearspotError:
         raise
     except Exception as error:
         raise MachineFault(f"Piper's model cannot be loaded: {error}.", where="piper") from error

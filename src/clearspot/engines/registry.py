@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
 
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 Kind = Literal["speech", "recognition", "translation"]
 
 KINDS: tuple[Kind, ...] = ("speech", "recognition", "translation")
+
+MIN_RATE, MAX_RATE = 0.5, 2.0
+
+ESPEAK = ("espeak-ng", "espeak")
+"""Programs that give phonemes, in the order in which Coqui looks for them."""
+
+ESPEAK_TIMEOUT_S = 30
 
 
 def engines_of(kind: Kind) -> dict[str, EntryPoint]:
@@ -31,6 +40,27 @@ def engines_of(kind: Kind) -> dict[str, EntryPoint]:
     return found
 
 
+def require_engines(options: Mapping[str, object], where: str) -> None:
+    """That options are given to engines that there are: of a name with a slip nobody would ever ask.
+
+    Args:
+        options: Options of engines by their names.
+        where: The file and field that give them.
+
+    Raises:
+        BadInput: There is no engine of that name of any kind.
+    """
+    if not options:
+        return
+    known = sorted({point.name for kind in KINDS for point in entry_points(group=f"clearspot.{kind}")})
+    if unknown := sorted(options.keys() - set(known)):
+        raise BadInput(
+            f"there is no engine {', '.join(map(repr, unknown))}; there is: {', '.join(known)}.",
+            where=where,
+            remedy="Correct the name, or install the package that brings it.",
+        )
+
+
 def package_of(point: EntryPoint) -> str:
     """Name and version of the package that brings an engine."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without metadata"
@@ -48,7 +78,7 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
 
     Raises:
         BadInput: There is none of that name, or its options are wrong.
-        MachineFault: Its package cannot be imported.
+        MachineFault: Its package cannot be imported, or fails.
     """
     known = engines_of(kind)
     if name not in known:
@@ -61,7 +91,16 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
             where=package_of(known[name]),
             remedy="Install what it needs, or uninstall it.",
         ) from error
-    return make(*arguments, options)
+    try:
+        return make(*arguments, options)
+    except ClearspotError:
+        raise
+    except Exception as error:
+        raise MachineFault(
+            f"{kind} engine {name!r} cannot be made: {type(error).__name__}: {error}.",
+            where=package_of(known[name]),
+            remedy="Tell whoever makes it, or uninstall it.",
+        ) from error
 
 
 def require_options(options: Mapping[str, Any], known: tuple[str, ...], engine: str, *, where: str = "") -> None:
@@ -98,20 +137,63 @@ def device_of(options: Mapping[str, Any], engine: str) -> str:
     return str(device)
 
 
-def package_version(package: str, extra: str) -> str:
-    """Name and version of a package that comes with one of our extras.
+def versions(*packages: str, extra: str = "") -> str:
+    """Names and versions of the packages whose code makes an engine's sound or words what they are.
+
+    Args:
+        packages: All that may change them: the engine's own, what runs its networks, what gives its phonemes.
+        extra: The extra of ours that brings them; empty where they come with Clearspot itself.
 
     Raises:
-        MachineFault: It is not installed.
+        MachineFault: One is not installed.
     """
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError as error:
+            needs, brings = f"engine {extra!r} needs", f"'clearspot[{extra}]'"
+            raise MachineFault(
+                f"{needs if extra else 'Clearspot needs'} {package}, which is not installed.",
+                where=package,
+                remedy=f"Run: pip install {brings if extra else 'clearspot'}",
+            ) from error
+    return ", ".join(found)
+
+
+def espeak_here() -> str:
+    """The espeak-ng of this machine as it names itself: it gives some models their phonemes, and is of no package.
+
+    Raises:
+        MachineFault: It is there, and does not say its version.
+    """
+    program = next(filter(None, map(shutil.which, ESPEAK)), None)
+    if program is None:
+        return "no espeak-ng"
     try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError as error:
-        raise MachineFault(
-            f"engine {extra!r} needs {package}, which is not installed.",
-            where=package,
-            remedy=f"pip install 'clearspot[{extra}]'",
-        ) from error
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ESPEAK_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise MachineFault(f"does not say its version: {error}.", where=program) from error
+    # "eSpeak NG text-to-speech: 1.51  Data at: /usr/lib/..." : where it lies changes no sound
+    named = " ".join(done.stdout.partition("Data at")[0].replace("text-to-speech:", "").split())
+    return named or "espeak-ng of no version"
+
+
+def require_rate(rate: float) -> None:
+    """That a speaking rate, times the natural speed, is one that speech keeps sounding like speech at.
+
+    Raises:
+        BadInput: It is below 0.5, above 2, or no number.
+    """
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
 
 
 def require_words(text: str, engine: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
-from clearspot.engines.registry import package_version, require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.engines.vits import (
     LoadedOnce,
     PiperFile,
@@ -22,7 +22,7 @@ from clearspot.engines.vits import (
     require_speakable,
     with_fixed_noise,
 )
-from clearspot.errors import BadInput, MachineFault
+from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 SENTENCE_ENDS = re.compile(r"(?<=[.!?…])\s+")
 
@@ -37,7 +37,7 @@ class _Loaded:
 
 
 class SherpaEngine:
-    """Speaks a Piper voice in its one language. Weights are loaded once a process, digest and seed."""
+    """Speaks a Piper voice in its one language. The last few voices stay loaded, by digests and seed."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """Nothing is loaded until the first grant. It has no options.
@@ -50,34 +50,41 @@ class SherpaEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        return package_version("sherpa-onnx", "sherpa")
+        """The package, what runs its networks, and what gives its phonemes."""
+        packages = ("sherpa-onnx", "sherpa-onnx-core", "kokoro-onnx", "phonemizer", "espeakng-loader")
+        return versions(*packages, extra="sherpa")
 
     def prepare(self, grant: Grant) -> None:
         """See ``SpeechEngine.prepare``."""
         require_grant(grant)
-        self._voices.of(grant)
+        with self._voices.lent(grant):
+            pass
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         """See ``SpeechEngine.speak``. Rates from 0.5 to 2.0; the samples are at the voice's own rate."""
         require_grant(grant)
-        loaded = self._voices.of(grant)
-        require_speakable(grant, loaded.file, text, rate, "sherpa-onnx")
-        sentences = [loaded.phonemizer.phonemize(part, loaded.file.espeak_voice) for part in SENTENCE_ENDS.split(text)]
-        codepoints = [[ord(symbol) for symbol in sentence] for sentence in sentences if sentence]
-        if not codepoints:
-            raise BadInput("sherpa-onnx cannot speak this: no phonemes came of it.", where=repr(text))
-        import sherpa_onnx
+        with self._voices.lent(grant) as loaded:
+            return _say(loaded, grant, text, rate)
 
-        asked = sherpa_onnx.GenerationConfig()
-        asked.phoneme_codepoints = codepoints
-        asked.speed = rate
-        asked.silence_scale = 1.0  # the default shortens every pause to a fifth
-        audio = loaded.tts.generate(text, asked)
-        return Speech(np.asarray(audio.samples, dtype=np.float32), int(audio.sample_rate))
+
+def _say(loaded: _Loaded, grant: Grant, text: str, rate: float) -> Speech:
+    require_speakable(grant, loaded.file, text, rate, "sherpa-onnx")
+    sentences = [loaded.phonemizer.phonemize(part, loaded.file.espeak_voice) for part in SENTENCE_ENDS.split(text)]
+    codepoints = [[ord(symbol) for symbol in sentence] for sentence in sentences if sentence]
+    if not codepoints:
+        raise BadInput("sherpa-onnx cannot speak this: no phonemes came of it.", where=repr(text))
+    import sherpa_onnx
+
+    asked = sherpa_onnx.GenerationConfig()
+    asked.phoneme_codepoints = codepoints
+    asked.speed = rate
+    asked.silence_scale = 1.0  # the default shortens every pause to a fifth
+    audio = loaded.tts.generate(text, asked)
+    return Speech(np.asarray(audio.samples, dtype=np.float32), int(audio.sample_rate))
 
 
 def _open(model: bytes, config: bytes, seed: int) -> _Loaded:
-    package_version("sherpa-onnx", "sherpa")
+    versions("sherpa-onnx", extra="sherpa")
     from kokoro_onnx.tokenizer import Tokenizer
 
     file = read_piper_file(config)
@@ -93,7 +100,7 @@ def _open(model: bytes, config: bytes, seed: int) -> _Loaded:
     try:
         tts = _runtime(with_fixed_noise(model, seed, told), file)
         return _Loaded(tts, Tokenizer(vocab=dict(file.symbols)), file)
-    except MachineFault:
+    except ClearspotError:
         raise
     except Exception as error:
         raise MachineFault(f"sherpa-onnx cannot load the model: {error}.", where="sherpa") from error

@@ -9,7 +9,6 @@ speech is brought to the same loudness.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clearspot.engines.registry import versions
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 
@@ -69,8 +69,8 @@ class ResemblyzerEncoder:
 
     @functools.cached_property
     def version(self) -> str:
-        packages = ("onnxruntime", "faster-whisper")  # the latter brings the detector of speech
-        return "resemblyzer encoder in " + ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+        # faster-whisper brings the detector of speech
+        return f"resemblyzer encoder in {versions('onnxruntime', 'faster-whisper')}"
 
     def embed(self, samples: Samples) -> NDArray[np.float32]:
         """See ``SpeakerEncoder.embed``."""

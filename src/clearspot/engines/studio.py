@@ -37,7 +37,8 @@ class Studio:
     _stopped: bool = field(default=False, init=False, repr=False)
     _closed: bool = field(default=False, init=False, repr=False)
     _made: dict[str, object] = field(default_factory=dict, repr=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _making: dict[str, threading.RLock] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self._stopped = False
@@ -167,8 +168,10 @@ class Studio:
         return made
 
     def once(self, what: str, make: Callable[[], T]) -> T:
-        """What was made under that name, made now if nobody did yet; others wait meanwhile."""
+        """What was made under that name, made now if nobody did yet; who asks for the same waits meanwhile."""
         with self._lock:
+            making = self._making.setdefault(what, threading.RLock())
+        with making:
             if what not in self._made:
                 self._made[what] = make()
             return self._made[what]  # type: ignore[return-value]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from clearspot.consent.grant import Grant
-from clearspot.engines.registry import require_options, require_words
-from clearspot.errors import BadInput, MachineFault
+from clearspot.engines.kept import VOICES_KEPT, Kept
+from clearspot.engines.registry import require_options, require_rate, require_words
+from clearspot.errors import BadInput
 
 T = TypeVar("T")
 
@@ -21,8 +22,6 @@ NOISE_LENGTH = 1 << 20
 
 NOISY = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 """ONNX operators that draw numbers; Piper's export has two, both of the second kind."""
-
-MIN_RATE, MAX_RATE = 0.5, 2.0
 
 MAX_SEED = 2**32 - 1
 
@@ -49,7 +48,7 @@ def read_piper_file(config: bytes) -> PiperFile:
     """Read a Piper voice's JSON file.
 
     Raises:
-        MachineFault: It is not what Piper writes, or is of a voice with several speakers or without espeak's phonemes.
+        BadInput: It is not what Piper writes, or is of a voice with several speakers or without espeak's phonemes.
     """
     try:
         whole = json.loads(config)
@@ -66,11 +65,11 @@ def read_piper_file(config: bytes) -> PiperFile:
         )
         kind, speakers = whole.get("phoneme_type", "espeak"), int(whole["num_speakers"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise MachineFault(
+        raise BadInput(
             f"a Piper voice's JSON file cannot be read: {type(error).__name__}: {error}.", where="weights.config"
         ) from error
     if kind != "espeak" or speakers > 1:
-        raise MachineFault(
+        raise BadInput(
             f"only Piper voices of one speaker with espeak's phonemes are spoken (this one: {speakers}, {kind}).",
             where="weights.config",
         )
@@ -78,7 +77,7 @@ def read_piper_file(config: bytes) -> PiperFile:
 
 
 class LoadedOnce(Generic[T]):
-    """Voices of one engine in this process, each loaded once: by its files' digests and the seed of its noise."""
+    """The last voices of one engine in this process, each by its files' digests and the seed of its noise."""
 
     def __init__(self, engine: str, title: str, make: Callable[[bytes, bytes, int], T]) -> None:
         """Nothing is loaded yet.
@@ -89,11 +88,11 @@ class LoadedOnce(Generic[T]):
             make: Loads a voice from the bytes of its model and its JSON file, with a seed.
         """
         self._engine, self._title, self._make = engine, title, make
-        self._voices: dict[tuple[str, str, int], T] = {}
-        self._lock = threading.Lock()
+        self._voices: Kept[T] = Kept(VOICES_KEPT)
 
-    def of(self, grant: Grant) -> T:
-        """The voice that a grant allows.
+    @contextlib.contextmanager
+    def lent(self, grant: Grant) -> Iterator[T]:
+        """The voice that a grant allows, for as long as it speaks.
 
         Raises:
             BadInput: It is made of something else than a Piper voice, or has other settings.
@@ -101,13 +100,14 @@ class LoadedOnce(Generic[T]):
             MachineFault: It cannot be loaded.
         """
         require_roles(grant, self._title)
-        model, config = grant.weights["model"], grant.weights["config"]
         seed = seed_of(grant, self._engine)
-        key = (model.sha256, config.sha256, seed)
-        with self._lock:
-            if key not in self._voices:
-                self._voices[key] = self._make(model.read(), config.read(), seed)
-            return self._voices[key]
+        key = (grant.weights["model"].sha256, grant.weights["config"].sha256, seed)
+
+        def make() -> T:
+            return self._make(grant.weights["model"].read(), grant.weights["config"].read(), seed)
+
+        with self._voices.lent(key, make) as voice:
+            yield voice
 
 
 def seed_of(grant: Grant, engine: str) -> int:
@@ -148,8 +148,7 @@ def require_speakable(grant: Grant, file: PiperFile, text: str, rate: float, eng
             f"{engine} does not speak {grant.locale} with this voice; it speaks {file.locale}.",
             where=f"voice {grant.voice!r}",
         )
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+    require_rate(rate)
     require_words(text, engine)
 
 
@@ -165,12 +164,16 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
         metadata: To be written into the model, as sherpa-onnx wants it.
 
     Raises:
-        MachineFault: The model draws numbers that are not normal noise of another's shape.
+        BadInput: It is no ONNX model, or draws numbers that are not normal noise of another's shape, or draws them in
+            a loop, a branch or a function.
     """
     import onnx
     from onnx import numpy_helper
 
-    graph_model = onnx.load_from_string(model)
+    try:
+        graph_model = onnx.load_from_string(model)
+    except Exception as error:
+        raise BadInput(f"is no ONNX model: {error}.", where="weights.model") from error
     graph = graph_model.graph
     # The stream of RandomState is frozen by NumPy's policy, those of newer generators are not.
     noise = np.random.RandomState(seed).standard_normal(NOISE_LENGTH).astype(np.float32)
@@ -190,6 +193,9 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
     )
     del graph.node[:]
     graph.node.extend(nodes)
+    for node in _nodes_of(graph_model):
+        if node.op_type in NOISY:
+            raise _drawing(node)
     for name, value in (metadata or {}).items():
         graph_model.metadata_props.add(key=name, value=value)
     return bytes(graph_model.SerializeToString())
@@ -198,10 +204,25 @@ def with_fixed_noise(model: bytes, seed: int, metadata: Mapping[str, str] | None
 def _require_normal(node: Any) -> None:
     given = {attribute.name: attribute.f for attribute in node.attribute}
     if node.op_type != "RandomNormalLike" or given.get("mean", 0.0) != 0.0 or given.get("scale", 1.0) != 1.0:
-        raise MachineFault(
-            f"the model draws numbers by {node.op_type} ({node.name}), which cannot be made the same each time.",
-            where="weights.model",
-        )
+        raise _drawing(node)
+
+
+def _drawing(node: Any) -> BadInput:
+    return BadInput(
+        f"the model draws numbers by {node.op_type} ({node.name}), which cannot be made the same each time.",
+        where="weights.model",
+    )
+
+
+def _nodes_of(model: Any) -> Iterator[Any]:
+    """Every operator of a model: in its graph, in branches and loops however deep, in its functions."""
+    left = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    while left:
+        node = left.pop()
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                left += graph.node
 
 
 def _looking_up(node: Any, drawn: int) -> list[Any]:

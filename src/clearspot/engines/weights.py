@@ -24,13 +24,18 @@ Progress = Callable[[str, int, int], None]
 """Told while something is fetched: model id, bytes so far, bytes in all."""
 
 
-def _file_name(name: str) -> str:
+def plain_file_name(name: str) -> str:
+    """A name without a folder, as the files of a model have it.
+
+    Raises:
+        ValueError: It is another.
+    """
     if not name or "/" in name or "\\" in name or name.startswith("."):
         raise ValueError("should be a plain file name")
     return name
 
 
-FileName = Annotated[str, AfterValidator(_file_name)]
+FileName = Annotated[str, AfterValidator(plain_file_name)]
 
 
 ModelId = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]

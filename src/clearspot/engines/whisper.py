@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from clearspot.engines.registry import require_options
+from clearspot.engines.registry import require_options, versions
 from clearspot.errors import BadInput, MachineFault
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.transcript import Transcript, Word
@@ -54,8 +53,8 @@ class WhisperEngine:
 
     @functools.cached_property
     def version(self) -> str:
-        """The package, and what else makes other words of the same sound."""
-        package = f"faster-whisper {importlib.metadata.version('faster-whisper')}"
+        """The package, what runs its networks, and what else makes other words of the same sound."""
+        package = versions("faster-whisper", "ctranslate2", "onnxruntime")
         return f"{package}, batches of {self.batch_size} over {LONG_S:g} s" if self.batch_size else package
 
     def warm_up(self) -> None:
