@@ -364,7 +364,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     Breakage("0.5 s too long", "duration", sounding(lambda p: np.pad(p.samples, ((0, RATE_HZ // 2), (0, 0))))),
     Breakage("0.2 s too short", "duration", sounding(lambda p: p.samples[: -RATE_HZ // 5])),
     Breakage("truncated file", "manifest-trusted", on_disk(truncate)),
-    Breakage("no watermark", MARKED, sounding(Programme.unmarked), lambda p: p.locale != "pt-BR"),
+    Breakage("no watermark", MARKED, sounding(Programme.unmarked)),
     # Some kinds of file say it in several places, of which a tag editor knows one: the signature knows them all.
     Breakage("tags stripped", "manifest-trusted", on_disk(strip_tags)),
     Breakage("manifest stripped (-c copy)", "manifest-trusted", on_disk(copy_streams)),
