@@ -100,13 +100,8 @@ def test_no_advertisement_is_made_with_joe(project: Project) -> None:
 def english_spot(project: Project, folder: Path, purpose: str) -> None:
     """The demo spot, recorded in British English and to be spoken by Joe in American.
 
-    The shipped short disclosure he speaks in one breath, and the gate finds no pause to listen into: 26 dB of the 42
-    that it asks for. So this project words it with one.
+    The shipped short disclosure he speaks in one breath; the gate needs no pause to hear that nothing is under it.
     """
-    own = project.root / "configs" / "disclosures.yaml"
-    own.parent.mkdir(exist_ok=True)
-    own.write_text((shipped("configs") / "disclosures.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    edit(own, 'en-US: {short: "This ad uses', 'en-US: {short: "Please note: this ad uses')
     edit(folder / "script.yaml", "locale: en-US", "locale: en-GB")
     lines = (folder / "script.yaml").read_text(encoding="utf-8").partition("lines:")[2]
     lines = lines.replace("Good mornings start here.", "The best start of your morning.")
