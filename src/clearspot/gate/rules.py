@@ -152,11 +152,18 @@ def speaker_consented(evidence: Evidence) -> Finding:
 
 
 def loudness(evidence: Evidence) -> Finding:
-    """Integrated programme loudness within the profile's tolerance (ITU-R BS.1770)."""
-    profile, got = evidence.expected.profile, evidence.loudness.integrated_lufs
-    passed = abs(got - profile.loudness_lufs) <= profile.loudness_tolerance_lu
+    """Programme loudness within the profile's tolerance (ITU-R BS.1770), and no three seconds over its limit."""
+    profile, got = evidence.expected.profile, evidence.loudness
+    passed = abs(got.integrated_lufs - profile.loudness_lufs) <= profile.loudness_tolerance_lu
+    measured = f"{got.integrated_lufs:.1f} LUFS"
     required = f"{profile.loudness_lufs:g} ±{profile.loudness_tolerance_lu:g} LUFS"
-    return _finding("loudness", passed, f"{got:.1f} LUFS", required)
+    highest = profile.short_term_max_lufs
+    if highest is None:
+        return _finding("loudness", passed, measured, required)
+    calm = got.short_term_max_lufs <= highest
+    measured += f", short-term at most {got.short_term_max_lufs:.1f}"
+    detail = "" if calm else "three seconds of it are louder than any may be"
+    return _finding("loudness", passed and calm, measured, f"{required}, short-term at most {highest:g}", detail)
 
 
 def true_peak(evidence: Evidence) -> Finding:
