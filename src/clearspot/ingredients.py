@@ -15,7 +15,7 @@ from clearspot.hashing import sha256_json
 from clearspot.job import Job
 from clearspot.media import ffmpeg
 
-EXPORT = "1"
+EXPORT = "2"
 """The number of what signing, gate and export make of the same inputs."""
 
 STAGES = ("transcribe", "align", "translate", "authorize", "speak", "fit", "mix", "encode", "sign", "gate", "export")
