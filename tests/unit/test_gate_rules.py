@@ -232,6 +232,7 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "without times": (hearing(None, start_s=None), "was not said"),
         "at the end": (hearing(None, start_s=9.0, end_s=11.0), "heard from 9.0 to 11.0 s, its place is 0.2 to 3.0 s"),
         "a little late": (hearing(None, start_s=2.0, end_s=4.01), "its place is"),
+        "a word more": (hearing(None, added=("casi",)), "heard besides: casi"),
         "other numbers": (hearing(None, exact_heard=("7",)), "numbers differ: approved none, heard 7"),
         "the second one not said": (
             again(10.0, said=Said("", "", 1.0, (), (), (), ()), start_s=None), "at 10.0 s: was not said",
@@ -262,6 +263,7 @@ FAILING: dict[str, dict[str, tuple[Change, str]]] = {
         "other words": (hearing(0, heard="Ola.", error_rate=0.21), "error rate 0.21, at most 0.2"),
         "too early": (hearing(1, start_s=4.9), "line 'offer': heard from 4.9 to 9.0 s"),
         "too late": (hearing(1, end_s=10.1), "its place is 6.0 to 9.0 s"),
+        "a word more": (hearing(1, added=("gratis",)), "line 'offer': heard besides: gratis"),
         "two wrong": (both(hearing(0, heard=""), hearing(1, heard="")), "line 'hook': was not said; line 'offer'"),
     },
     "speaker-consented": {

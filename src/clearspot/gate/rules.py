@@ -67,7 +67,7 @@ def disclosure_heard(evidence: Evidence) -> Finding:
     problems = []
     for clip in evidence.disclosures:
         problem = clip.said.difference(error_rate=most, name_closeness=limits.name_closeness)
-        if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
+        if problem := problem or clip.said.addition or _out_of_place(clip, limits.place_tolerance_s):
             problems.append(f"at {clip.placed.start_s:.1f} s: {problem}")
     worst = max(evidence.disclosures, key=lambda clip: clip.said.error_rate)
     at = " and ".join(_time(clip.start_s) for clip in evidence.disclosures)
@@ -124,7 +124,7 @@ def lines_heard(evidence: Evidence) -> Finding:
     problems = []
     for clip in evidence.lines:
         problem = clip.said.difference(error_rate=limits.line_error_rate, name_closeness=limits.name_closeness)
-        if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
+        if problem := problem or clip.said.addition or _out_of_place(clip, limits.place_tolerance_s):
             problems.append(f"line {clip.placed.line_id!r}: {problem}")
     worst = max(evidence.lines, key=lambda clip: clip.said.error_rate)
     measured = f"worst error rate {worst.said.error_rate:.2f} ({worst.placed.line_id})"

@@ -63,7 +63,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "lines-heard": Explanation(
         "Every line is said as approved",
         "The same recogniser must hear every line in its words and at its place. Numbers, prices and dates must agree "
-        "exactly; a few misheard letters elsewhere are allowed, because recognition is not perfect.",
+        "exactly, and nothing may be said besides; a few misheard letters elsewhere are allowed, because recognition "
+        "is not perfect.",
         "Listen to the lines that are named. If they are said well, the wording may be hard to understand: reword it.",
     ),
     "speaker-consented": Explanation(
