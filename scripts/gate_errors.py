@@ -119,7 +119,7 @@ def tables(found: list[Judged]) -> Iterator[str]:
 
 
 def held(found: list[Judged]) -> bool:
-    """Whether nothing broken passed, each was caught by a rule of its own, and at most one good one in thirty was refused."""
+    """Whether nothing broken passed, each was caught by its rule, and at most one good one in thirty was refused."""
     rules_of = {one.name: one.rules for one in BREAKAGES}
     good = [one for one in found if not one.breakage]
     caught = all(any(f.rule in rules_of[one.breakage] for f in one.failed) for one in found if one.breakage)
