@@ -44,7 +44,7 @@ def parts_of(programme: Programme, made: Made) -> dict[str, Callable[[], object]
         "recognition": lambda: recogniser.recognise(candidate.listening, language=programme.language),
         "watermark": lambda: watermarker.detect(candidate.listening, LISTEN_RATE_HZ),
         "words to lines": lambda: match_lines([clip.text for clip in clips], words, programme.locale),
-        "levels": lambda: [level_of(candidate.listening, clip.start_s, clip.end_s) for clip in clips],
+        "levels": lambda: [level_of(candidate.listening, clip) for clip in clips],
         "essence": lambda: essence_sha256(candidate.path),
         "tags": lambda: tags.read(candidate.path),
         "manifest": lambda: manifest.read(candidate.path, programme.job.trust),

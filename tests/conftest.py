@@ -24,9 +24,11 @@ from clearspot.consent.registry import SIGNATURE_FILE, load_voice
 from clearspot.consent.scope import Use
 from clearspot.consent.signature import Signatures, sign_record
 from clearspot.consent.trust import ConsentKey, add_key
+from clearspot.disclosure import FASTEST, SLOWEST
 from clearspot.engines.protocols import Speech
 from clearspot.engines.studio import Studio
 from clearspot.engines.weights import load_weights
+from clearspot.errors import BadInput
 from clearspot.gate.evidence import Evidence, Expected
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples
@@ -192,6 +194,8 @@ class FakeSpeech:
 
     def speak(self, grant: Grant, text: str, rate: float) -> Speech:
         assert isinstance(grant, Grant)
+        if not SLOWEST <= rate <= FASTEST:  # as every real one does
+            raise BadInput(f"{rate:g} is not a rate from {SLOWEST:g} to {FASTEST:g}.", where="rate")
         self.asked.append((grant.locale, text, rate))
         sound = tone(len(text) * self.seconds_a_character / rate, rate_hz=24_000)
         return Speech(sound * in_syllables(len(sound), 24_000), 24_000)

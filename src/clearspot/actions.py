@@ -121,5 +121,7 @@ def mixing(timeline_sha256: str, bed_sha256: str, watermark: Tool, ffmpeg: str, 
 
 def encoding(programme_sha256: str, profile: Profile, ffmpeg: str, about: str) -> Action:
     """disclose, as far as it does not sign: the programme at its loudness, in its codec."""
-    delivery = profile.model_dump(mode="json", exclude={"title"})
+    # A limit that is not asked for is not in the key: what stores hold is still what it was.
+    unasked = {"short_term_max_lufs"} if profile.short_term_max_lufs is None else set[str]()
+    delivery = profile.model_dump(mode="json", exclude={"title", *unasked})
     return Action("encode", {"programme": programme_sha256, "profile": delivery, "ffmpeg": ffmpeg}, about)

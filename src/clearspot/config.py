@@ -37,6 +37,7 @@ class Profile(Strict):
     """``configs/profiles/<id>.yaml``: how a deliverable is encoded and how loud it is.
 
     ``codec_headroom_db`` is kept below the true-peak limit before encoding, because lossy codecs overshoot.
+    ``short_term_max_lufs`` is how loud any three seconds may be (EBU R 128 s1); None where nothing is asked of them.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Profile(Strict):
     loudness_tolerance_lu: float = Field(gt=0, le=2)
     true_peak_dbtp: float = Field(ge=-9, le=0)
     codec_headroom_db: float = Field(ge=0, le=3)
+    short_term_max_lufs: float | None = Field(default=None, ge=-36, le=0)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -54,6 +56,9 @@ class Profile(Strict):
             raise ValueError(f"codec: should be {' or '.join(fitting)} in {self.extension} (it is {self.codec!r})")
         if self.bitrate_kbps and self.codec in LOSSLESS:
             raise ValueError(f"bitrate_kbps: {self.codec} keeps every bit; leave it out (it is {self.bitrate_kbps})")
+        highest, target = self.short_term_max_lufs, self.loudness_lufs
+        if highest is not None and highest <= target:
+            raise ValueError(f"short_term_max_lufs: should be over loudness_lufs, {target:g} (it is {highest:g})")
         return self
 
 

@@ -329,11 +329,13 @@ def _tags(job: Job, locale: str, unique_id: str, nature: Nature) -> Tags:
 
 
 def _loudness_promised(profile: Profile) -> dict[str, float]:
-    return {
+    promised = {
         "lufs": profile.loudness_lufs,
         "tolerance_lu": profile.loudness_tolerance_lu,
         "true_peak_dbtp": profile.true_peak_dbtp,
     }
+    highest = profile.short_term_max_lufs
+    return promised if highest is None else promised | {"short_term_max_lufs": highest}
 
 
 def _clearance(job: Job, translation: Translation, timeline: Timeline, grant: Grant) -> dict[str, object]:

@@ -7,6 +7,9 @@ from typing import Literal
 
 Wording = Literal["short", "long"]
 
+SLOWEST, FASTEST = 0.5, 2.0
+"""Rates that every engine here speaks at; beyond them they refuse, and nobody would take it for speech."""
+
 
 @dataclass(frozen=True, slots=True)
 class DisclosureAsked:
@@ -38,12 +41,14 @@ def within(value: float, limits: tuple[float, float]) -> bool:
     return limits[0] <= value <= limits[1]
 
 
-def rate_for(asked: DisclosureAsked, text: str, natural_s: float) -> float:
+def rate_for(asked: DisclosureAsked, text: str, natural_s: float) -> float | None:
     """The speaking rate that brings a disclosure into the pace that is asked for; 1.0 where it is there already.
 
-    It aims at the middle of what may be: an engine does not meet a rate exactly.
+    It aims at the middle of what may be: an engine does not meet a rate exactly. None where no rate that an engine
+    speaks at brings it there.
     """
     pace = characters_per_minute(text, natural_s)
     if asked.characters_per_minute is None or not pace or within(pace, asked.characters_per_minute):
         return 1.0
-    return sum(asked.characters_per_minute) / 2 / pace
+    rate = min(FASTEST, max(SLOWEST, sum(asked.characters_per_minute) / 2 / pace))
+    return rate if within(pace * rate, asked.characters_per_minute) else None

@@ -7,9 +7,12 @@ from clearspot.consent.registry import Voice, load_voice, load_voice_file
 from clearspot.consent.scope import uses_of
 from clearspot.consent.spot_approval import load_spot_approval
 from clearspot.consent.standing import require_all
+from clearspot.disclosure import FASTEST, SLOWEST, characters_per_minute, rate_for
 from clearspot.errors import Refused
 from clearspot.gate.requirements import Requirements, require_consent
 from clearspot.job import Job
+
+PACE = "disclosure.characters_per_minute"
 
 
 def ask_leave(job: Job, locale: str, step: Step) -> Grant:
@@ -46,6 +49,31 @@ def asked_of(job: Job, locale: str) -> Requirements:
             remedy="Split the markets over two spots; `clearspot policy explain` says who asks for what.",
         )
     return asked
+
+
+def disclosure_rate(job: Job, locale: str, text: str, natural_s: float) -> float:
+    """The rate at which a locale's disclosure is spoken: that of the pace its markets ask for, or 1.0.
+
+    Args:
+        job: What is made.
+        locale: Whose disclosure it is.
+        text: Its words.
+        natural_s: How long the voice takes over them at rate 1.
+
+    Raises:
+        Refused: No engine speaks it that slowly or that fast; the message names the policies that ask for it.
+    """
+    asked = asked_of(job, locale)
+    rate = rate_for(asked.disclosure, text, natural_s)
+    if rate is None:
+        raise Refused(
+            f"the disclosure in {locale} is read at {characters_per_minute(text, natural_s):.0f} characters a minute, "
+            f"and {asked.in_words(PACE)} are asked for (by {asked.who_asks(PACE)}); no engine speaks at less than "
+            f"{SLOWEST:g} or more than {FASTEST:g} times the natural speed.",
+            where=f"{job.spot.folder / 'spot.yaml'}: locales.{locale}.markets",
+            remedy="Word it in that market's own language, take another voice, or leave that market out of the locale.",
+        )
+    return rate
 
 
 def make_ready(job: Job, grant: Grant) -> None:

@@ -18,14 +18,13 @@ from clearspot.actions import Tool, VoiceTool, aligning, drafting, fitting, mixi
 from clearspot.approvals import require_script_approval
 from clearspot.consent.grant import Grant
 from clearspot.delivery import disclose_programme, export_candidate, gate_candidate
-from clearspot.disclosure import rate_for
 from clearspot.engines.protocols import Translator
 from clearspot.errors import BadInput
 from clearspot.files import held_to
 from clearspot.hashing import sha256_bytes
 from clearspot.ingredients import recogniser_of, watermark_of
 from clearspot.job import Job
-from clearspot.leave import ask_leave, asked_of, make_ready
+from clearspot.leave import ask_leave, asked_of, disclosure_rate, make_ready
 from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, decode, probe
 from clearspot.packing import CLIP, PROGRAMME, TEXT, TIMED, TIMELINE, TRANSCRIPT
@@ -157,12 +156,13 @@ def authorize_voice(job: Job, locale: str) -> Grant:
 
 def speak_lines(job: Job, translation: Translation, grant: Grant) -> tuple[Clip, ...]:
     """speak: the disclosure and every line at their natural rates, as many side by side as there are workers."""
-    asked = asked_of(job, grant.locale).disclosure
 
     def one(line_id: str, text: str) -> Clip:
         with telling(job.tell, translation.locale, "speak", line_id):
             clip = _spoken(job, grant, line_id, text)
-            rate = rate_for(asked, text, clip.duration_s) if line_id == DISCLOSURE_ID else 1.0
+            if line_id != DISCLOSURE_ID:
+                return clip
+            rate = disclosure_rate(job, grant.locale, text, clip.duration_s)
             return clip if rate == 1.0 else _spoken(job, grant, line_id, text, rate)
 
     return job.studio.work_all(partial(one, line_id, text) for line_id, text in translation.spoken)

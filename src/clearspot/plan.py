@@ -325,6 +325,8 @@ class _Walk:
             return record
         natural_s = seconds(int(record.facts.get("samples", 0)))
         rate = rate_for(job.requirements[locale].disclosure, text, natural_s)
+        if rate is None:  # it will be refused, and by whom is said then
+            return None
         return record if rate == 1.0 else job.cache.find(speaking(tool, locale, text, rate, "").key)
 
     def _after_speech(

@@ -231,6 +231,7 @@ def about(job: Job, locale: str, profile_id: str) -> dict[str, Any]:
             "loudness_lufs": profile.loudness_lufs,
             "loudness_tolerance_lu": profile.loudness_tolerance_lu,
             "true_peak_dbtp": profile.true_peak_dbtp,
+            "short_term_max_lufs": profile.short_term_max_lufs,
         },
         "advertiser": script.advertiser,
         "product": script.product,

@@ -60,7 +60,7 @@ def test_what_survives_is_counted(shop: Workshop, programme: Programme) -> None:
 
 def test_every_breakage_has_a_rule_of_the_gate() -> None:
     rules = {rule.__name__.replace("_", "-") for rule in RULES}
-    assert {one.rule for one in gate_errors.BREAKAGES} <= rules
+    assert {rule for one in gate_errors.BREAKAGES for rule in one.rules} <= rules
     assert len({one.name for one in gate_errors.BREAKAGES}) == len(gate_errors.BREAKAGES)
     assert len(gate_errors.BREAKAGES) * gate_errors.TIMES >= gate_errors.LEAST_BROKEN
 
@@ -72,7 +72,13 @@ def test_every_breakage_gets_its_turns() -> None:
         assert len(turns) >= times
 
 
-BROKEN = ("disclosure missing", "wrong price or number", "foreign signature", "one bit flipped, at 50%")
+BROKEN = (
+    "disclosure missing",
+    "sparse drums under the disclosure",
+    "wrong price or number",
+    "foreign signature",
+    "one bit flipped, at 50%",
+)
 
 
 def test_good_passes_and_broken_is_caught_by_its_rule(
@@ -86,7 +92,7 @@ def test_good_passes_and_broken_is_caught_by_its_rule(
     assert found[0].failed == ()
     assert gate_errors.held(found)
     assert not gate_errors.held([*found, gate_errors.Judged(BROKEN[0], "let through", ())])
-    assert "Broken deliverables: 4, let through: 0." in list(gate_errors.tables(found))
+    assert "Broken deliverables: 5, let through: 0." in list(gate_errors.tables(found))
 
 
 def test_the_gate_is_measured_against_its_recognition(shop: Workshop, programme: Programme) -> None:

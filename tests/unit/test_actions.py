@@ -184,6 +184,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "loudness_tolerance_lu": {"loudness_tolerance_lu": 1},
     "true_peak_dbtp": {"true_peak_dbtp": -2},
     "codec_headroom_db": {"codec_headroom_db": 0.5},
+    "short_term_max_lufs": {"short_term_max_lufs": -12},
 }
 CLIP_LISTS = {
     "a clip's line": (("disclosure", "Por IA.", A), ("offer", "Buenos días.", B)),

@@ -290,7 +290,7 @@ CASES = {
     "an unknown profile in spot.yaml": Case(
         an_edit("spot.yaml", "[broadcast-eu,", "[cinema,"),
         2,
-        ("there is no delivery profile 'cinema'; there is: app, archive, broadcast-eu, online-video, podcast,",),
+        ("there is no delivery profile 'cinema'; there is: app, archive, audio-ads, broadcast-eu, broadcast-us,",),
         arguments=("--locale", "es-ES"),
     ),
     "an output folder that is a file": Case(out_is_a_file, 2, ("out: is a file, not a folder. Name another --out.",)),

@@ -279,10 +279,19 @@ def test_words_that_a_market_asks_for(project: Project, locale: str, must_hold: 
 
 @pytest.mark.parametrize(
     ("natural_s", "limits", "rate"),
-    [(6.0, None, 1.0), (6.0, (120.0, 160.0), 1.0), (3.0, (120.0, 160.0), 0.5), (12.0, (120.0, 160.0), 2.0)],
+    [
+        (6.0, None, 1.0),
+        (6.0, (120.0, 160.0), 1.0),
+        (3.0, (120.0, 160.0), 0.5),
+        (12.0, (120.0, 160.0), 2.0),
+        (2.8, (120.0, 160.0), 0.5),  # not in the middle of what may be, and within it
+        (13.0, (120.0, 160.0), 2.0),
+        (2.6, (120.0, 160.0), None),  # no engine speaks that slowly
+        (15.0, (120.0, 160.0), None),  # nor that fast
+    ],
 )
 def test_the_rate_that_brings_it_into_its_pace(
-    natural_s: float, limits: tuple[float, float] | None, rate: float
+    natural_s: float, limits: tuple[float, float] | None, rate: float | None
 ) -> None:
     text = "本广告使用人工智能生成的语音。"
     assert characters_per_minute(text, 6.0) == pytest.approx(140)

@@ -14,6 +14,7 @@ from clearspot.engines.weights import Weights
 from clearspot.provenance import tags
 from clearspot.workshop import workshop
 from tests.conftest import Scene, edit
+from tests.unit.policy_scenes import WHY, asked, own_policy
 
 Call = Callable[..., tuple[int, str, str]]
 ONE = ("--locale", "es-ES", "--profile", "podcast", "--json")
@@ -101,6 +102,22 @@ def test_sound_that_the_tag_writer_damaged_is_not_what_was_measured(
     failed = {rule: found["detail"] for rule, found in one["findings"].items() if found["verdict"] == "fail"}
     assert (code, one["verdict"], one["path"]) == (1, "refused", None)
     assert failed == {"manifest-trusted": "it names another essence"}
+
+
+def test_a_pace_that_no_engine_speaks_at_is_refused_by_the_policy_that_asks_for_it(
+    scene: Scene, clearspot: Call
+) -> None:
+    """China's 160 characters a minute at most are Chinese ones: a third of how fast letters are read."""
+    pace = {"disclosure": {"characters_per_minute": asked([120, 160])}}
+    own_policy(scene.project, id="slow", requires={"manifest": WHY} | pace)
+    code, report = run(clearspot, scene)
+    (one,) = report["deliverables"]
+    assert (code, one["verdict"], one["path"]) == (1, "refused", None)
+    assert one["error"]["what"] == (
+        "the disclosure in es-ES is read at 1036 characters a minute, and 120 to 160 characters a minute are asked for "
+        "(by slow); no engine speaks at less than 0.5 or more than 2 times the natural speed."
+    )
+    assert {rate for _, _, rate in scene.studio.voice.asked} <= {1.0}, "and none was asked to"
 
 
 def test_nothing_is_fetched_for_a_voice_that_may_not_speak(

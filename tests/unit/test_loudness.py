@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyloudnorm
 import pytest
 from scipy.signal import resample_poly
 
+from clearspot.config import load_profile
 from clearspot.errors import MachineFault, Refused
 from clearspot.media.audio import Samples
-from clearspot.media.loudness import bring_to, measure, parse
+from clearspot.media.loudness import SILENT_LUFS, bring_to, decode_and_follow, decode_and_measure, measure, parse
+from clearspot.project import Project, Settings
+from clearspot.stages.disclose import encode, encode_to
 from tests.conftest import tone
 
 RATE_HZ = 48_000
@@ -81,6 +86,32 @@ def test_a_sine_in_both_ears_has_the_loudness_of_the_standard() -> None:
     assert got.true_peak_dbtp == pytest.approx(-23.0, abs=0.1)
 
 
+def three_loud_seconds(louder_db: float = 10.0) -> Samples:
+    """Fifteen seconds of a sine, of which three are louder."""
+    sound = tone(15.0, hz=1000, level_db=-26)
+    sound[6 * RATE_HZ : 9 * RATE_HZ] *= 10 ** (louder_db / 20)
+    return stereo(sound)
+
+
+def test_the_loudest_three_seconds_are_found() -> None:
+    """Short-term loudness is over three seconds (EBU Tech 3341); a sine in both ears has its peak's level."""
+    got = measure(three_loud_seconds())
+    assert got.short_term_max_lufs == pytest.approx(-16.0, abs=0.1)
+    assert measure(stereo(tone(20.0, hz=1000, level_db=-23))).short_term_max_lufs == pytest.approx(-23.0, abs=0.1)
+    assert measure(np.zeros((5 * RATE_HZ, 2), np.float32)).short_term_max_lufs == SILENT_LUFS
+
+
+def test_a_file_is_measured_as_it_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    encode(three_loud_seconds(), EUROPEAN, path)
+    assert decode_and_measure(path)[1].short_term_max_lufs == max(decode_and_follow(path)[1].short_term_lufs)
+
+
+def test_what_was_not_measured_is_within_no_limit() -> None:
+    got = parse(SUMMARY.format(lufs="-23.0", peak="-4.0"))
+    assert not got.short_term_max_lufs <= 0
+
+
 def test_a_peak_between_the_samples_is_found() -> None:
     """A quarter-rate sine sampled at 45 degrees: no sample is over -3 dBFS, the wave itself reaches 0."""
     time = np.arange(2 * RATE_HZ)
@@ -100,6 +131,31 @@ def test_a_programme_is_brought_to_its_target_under_its_ceiling(
     assert ready.shape == programme.shape
     assert meter_lufs(ready) == pytest.approx(target_lufs, abs=0.5)
     assert peak_dbtp(ready) <= ceiling_dbtp + 0.1
+
+
+EUROPEAN = load_profile(Project(Path(), Settings()), "broadcast-eu")
+"""-23 LUFS +-0.5, no three seconds over -18."""
+
+
+def test_a_programme_with_three_loud_seconds_is_softer_within_the_tolerance(tmp_path: Path) -> None:
+    """9.4 dB louder than the rest they are 5.35 LU over the whole; 5 are allowed at -23."""
+    got = encode_to(three_loud_seconds(9.4), EUROPEAN, tmp_path / "x.wav").loudness
+    assert got.short_term_max_lufs <= -18.0
+    assert -23.5 <= got.integrated_lufs <= -23.3
+
+
+def test_an_even_programme_is_where_it_should_be(tmp_path: Path) -> None:
+    got = encode_to(three_loud_seconds(6.0), EUROPEAN, tmp_path / "x.wav").loudness
+    assert got.integrated_lufs == pytest.approx(-23.0, abs=0.1)
+    assert got.short_term_max_lufs < -18.0
+
+
+def test_three_seconds_that_are_too_loud_for_the_whole_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as told:
+        encode_to(three_loud_seconds(12.0), EUROPEAN, tmp_path / "x.wav")
+    assert re.search(r"its loudest three seconds would be (0\.9|1\.0) LU over the -18 LUFS that any", str(told.value))
+    calm = EUROPEAN.model_copy(update={"short_term_max_lufs": None})
+    assert encode_to(three_loud_seconds(12.0), calm, tmp_path / "y.wav").loudness.short_term_max_lufs > -18.0
 
 
 def test_gain_alone_is_used_where_peaks_allow_it() -> None:

@@ -260,7 +260,7 @@ def test_explain_of_the_demo_spot(spot_folder: Path, clearspot: Call) -> None:
     assert italy.startswith("it-IT in IT: baseline, eu-ai-act\n")
     assert brazil.startswith("pt-BR in BR: baseline\nno policy but the baseline knows BR\n")
     said = [" ".join(line.split()) for line in spain.splitlines()]
-    assert "watermark not found fail together" in said
+    assert any(line.startswith("watermark not found fail baseline") for line in said)
     assert any(line.startswith("watermark in the sound eu-ai-act The second layer of the marking is") for line in said)
     assert any(line.startswith("disclosure, repeated every 60 s in anything longer eu-ai-act") for line in said)
     assert any(line.endswith("our-reading") for line in said)
@@ -275,7 +275,7 @@ def test_explain_before_a_policys_first_day(spot_folder: Path, clearspot: Call) 
     assert code == 0
     assert said.startswith("es-ES in ES: baseline, eu-ai-act from 2026-08-02 ")
     assert "watermark in the sound eu-ai-act, UPCOMING: from 2026-08-02 The second layer" in said
-    assert "watermark not found warn baseline" in said
+    assert "watermark not found fail baseline" in said
 
 
 def test_explain_today(spot_folder: Path, clearspot: Call) -> None:

@@ -658,6 +658,19 @@ def test_an_ending_in_capitals_is_the_same_format(copy: Path, own: House) -> Non
     assert verify(copy.rename(copy.with_suffix(copy.suffix.upper())), own.trust, NOTHING_KNOWN).passed
 
 
+@pytest.mark.parametrize(("highest", "verdict"), [(-10.0, "pass"), (-30.0, "fail")])
+def test_three_seconds_are_held_to_what_the_manifest_promises(
+    own: House, recording: Path, tmp_path: Path, highest: float, verdict: str
+) -> None:
+    promised = CLEARANCE["loudness"] | {"short_term_max_lufs": highest}
+    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", {**CLEARANCE, "loudness": promised})
+    papers = Papers(SAID, claim, recording, own.keys, own.trust)
+    made = disclose(programme(), load_profile(own.project, "podcast"), papers, tmp_path, "promised")
+    found = {finding.rule: finding for finding in verify(made.path, own.trust, NOTHING_KNOWN).findings}
+    assert found["loudness"].verdict == verdict
+    assert f"short-term at most {highest:g} LUFS" in found["loudness"].required
+
+
 def test_its_receipt_beside_it_is_checked_too(copy: Path, own: House) -> None:
     write_receipt(copy, own.keys)
     assert verdicts(copy, own.trust)["receipt"] == "pass"

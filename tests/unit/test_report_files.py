@@ -93,6 +93,10 @@ def test_a_run_leaves_a_page_that_shows_each_deliverable(scene: Scene, clearspot
     assert len(whole.approvals) == 7
     assert whole.limits is not None
     assert (whole.limits.loudness_lufs, whole.limits.tolerance_lu, whole.limits.true_peak_dbtp) == (-16.0, 0.5, -1.0)
+    assert whole.limits.short_term_max_lufs is None, "nothing is asked of a podcast's loudest three seconds"
+    broadcast = next(one for one in report.deliverables if one.profile == "broadcast-eu")
+    assert broadcast.limits is not None
+    assert broadcast.limits.short_term_max_lufs == -18.0
     assert whole.sound is not None
     assert whole.sound.duration_s == pytest.approx(40.0, abs=0.05)
     assert whole.sound.loudness.integrated_lufs == pytest.approx(-16.0, abs=0.5)

@@ -25,7 +25,7 @@ from clearspot.provenance import tags
 from clearspot.provenance.nature import COMPOSITE_SYNTHETIC
 from clearspot.publish import PUBLISHED
 from clearspot.yamlfile import parse_model
-from tests.conftest import Scene
+from tests.conftest import CHECKOUT, Scene
 from tests.unit.tag_scenes import (
     FORMATS,
     LENGTH_S,
@@ -463,6 +463,10 @@ def test_what_is_exported_is_withdrawn_too() -> None:
     assert set(CODECS) == set(FORMATS)
 
 
+MP3 = {
+    "title": "T", "extension": "mp3", "codec": "libmp3lame", "bitrate_kbps": 192, "loudness_lufs": -16.0,
+    "loudness_tolerance_lu": 0.5, "true_peak_dbtp": -1.0, "codec_headroom_db": 1.0,
+}  # fmt: skip
 LOUD = {"loudness_lufs": -16.0, "loudness_tolerance_lu": 0.5, "true_peak_dbtp": -1.0, "codec_headroom_db": 1.0}
 
 
@@ -487,6 +491,36 @@ def test_what_does_not_go_together_is_told(extension: str, codec: str, bitrate: 
     assert told in str(caught.value)
 
 
+def test_three_seconds_may_be_louder_than_the_whole_and_only_so(tmp_path: Path) -> None:
+    for highest in (-16.0, -20.0):
+        with pytest.raises(BadInput, match=r"short_term_max_lufs: should be over loudness_lufs, -16 \(it is"):
+            parse_model(Profile, {**MP3, "short_term_max_lufs": highest}, tmp_path)
+    assert parse_model(Profile, {**MP3, "short_term_max_lufs": -11.0}, tmp_path).short_term_max_lufs == -11.0
+
+
 def test_every_shipped_profile_can_be_loaded() -> None:
     shipped = Project(Path(), Settings()).configs("profiles")
     assert {load_profile(SHIPPED, name).extension for name in shipped} == set(FORMATS)
+
+
+ASKED_FOR = {
+    "broadcast-eu": (-23.0, 0.5, -1.0, -18.0),  # EBU R 128 and its supplement s1
+    "broadcast-us": (-24.0, 2.0, -2.0, None),  # ATSC A/85
+    "podcast": (-16.0, 0.5, -1.0, None),
+    "stream": (-14.0, 0.5, -1.0, None),
+    "audio-ads": (-18.0, 2.0, -1.0, None),  # AES TD1008
+}
+
+
+@pytest.mark.parametrize("name", ASKED_FOR)
+def test_the_loudness_that_is_asked_for_where_it_runs(name: str) -> None:
+    got = load_profile(SHIPPED, name)
+    found = (got.loudness_lufs, got.loudness_tolerance_lu, got.true_peak_dbtp, got.short_term_max_lufs)
+    assert found == ASKED_FOR[name]
+
+
+def test_the_reference_lists_every_shipped_profile() -> None:
+    reference = (CHECKOUT / "docs" / "reference.md").read_text(encoding="utf-8")
+    names = Project(Path(), Settings()).configs("profiles")
+    assert [name for name in names if f"| `{name}` |" not in reference] == []
+    assert [name for name in Profile.model_fields if f"| `{name}` |" not in reference] == []

@@ -65,6 +65,34 @@ def test_another_word_is_one(locale: str, text: str, heard: str, told: str) -> N
     assert told in said(locale, text, heard).difference(error_rate=0.1, name_closeness=0.6)
 
 
+LONG = "Hand-roasted in small batches, delivered to your door every single week of the year."
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "added"),
+    [
+        (LONG, LONG, ()),
+        (LONG, LONG.replace("delivered", "delivered free"), ("free",)),
+        (LONG, LONG.replace("year.", "year. Hand-roasted"), ("hand", "roasted")),
+        (LONG, f"Hello everybody. {LONG}", ("hello", "everybody")),
+        (LONG, LONG.replace("small batches", "smell patches"), ()),  # misheard, not added
+        (LONG, LONG.replace("every single week", "each and every week"), ()),  # nearly as long: lost, not added
+    ],
+)
+def test_a_word_that_nobody_approved_is_one_however_long_the_line(
+    text: str, heard: str, added: tuple[str, ...]
+) -> None:
+    """A word more in a line of eighty letters is an error rate of a twentieth."""
+    got = said("en-US", text, heard)
+    assert got.added == added
+    assert got.addition == (f"heard besides: {', '.join(added)}; heard {heard!r}, approved {text!r}" if added else "")
+
+
+@pytest.mark.parametrize(("locale", "text", "heard"), SAME)
+def test_another_spelling_adds_nothing(locale: str, text: str, heard: str) -> None:
+    assert said(locale, text, heard).added == ()
+
+
 @pytest.mark.parametrize(
     ("locale", "text", "heard", "told"),
     [

@@ -124,7 +124,7 @@ def outcomes(job: Job, made: Sequence[Outcome], *, as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for outcome in made:
         measured = {finding.rule: finding.measured for finding in outcome.findings}
-        figures = (measured.get(rule, "-") for rule in ("loudness", "true-peak", "duration"))
+        figures = (measured.get(rule, "-").partition(",")[0] for rule in ("loudness", "true-peak", "duration"))
         table.add_row(outcome.locale, outcome.profile, outcome.verdict, *figures, str(outcome.path or "-"))
     console.print(table)
     errors = Console(stderr=True, markup=False)

@@ -119,7 +119,7 @@ def gather(
             hold_against(clip.text, match, expected.protected, locale),
             match.start_s,
             match.end_s,
-            level_of(candidate.listening, clip.start_s, clip.end_s),
+            level_of(candidate.listening, clip),
         )
         for clip, match in zip(clips, matches, strict=True)
     )

@@ -136,10 +136,16 @@ def _loudness(sound: Sound, clearance: Mapping[str, Any]) -> Finding:
     try:
         named = clearance["loudness"]
         target, tolerance, peak = (float(named[name]) for name in ("lufs", "tolerance_lu", "true_peak_dbtp"))
+        highest = None if named.get("short_term_max_lufs") is None else float(named["short_term_max_lufs"])
     except (KeyError, TypeError, ValueError):
         return Finding("loudness", "fail", measured, "as its manifest says", "no manifest says how loud it should be")
     passed = abs(got.integrated_lufs - target) <= tolerance and got.true_peak_dbtp <= peak
-    return Finding("loudness", _verdict(passed), measured, f"{target:g} ±{tolerance:g} LUFS, at most {peak:g} dBTP")
+    required = f"{target:g} ±{tolerance:g} LUFS, at most {peak:g} dBTP"
+    if highest is not None:
+        passed = passed and got.short_term_max_lufs <= highest
+        measured += f", short-term at most {got.short_term_max_lufs:.1f} LUFS"
+        required += f", short-term at most {highest:g} LUFS"
+    return Finding("loudness", _verdict(passed), measured, required)
 
 
 def _part(listening: Samples, start_s: float, end_s: float) -> Samples:

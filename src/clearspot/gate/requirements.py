@@ -122,10 +122,10 @@ class Requirements:
         """Why nothing can meet all of these policies at once, in words; empty where something can."""
         told = []
         if not self.bases:
-            told.append(f"no basis of consent is accepted by all of {self._who_asks('consent.bases')}")
+            told.append(f"no basis of consent is accepted by all of {self.who_asks('consent.bases')}")
         pace = self.disclosure.characters_per_minute
         if pace and pace[0] > pace[1]:
-            told.append(f"no pace of the disclosure suits all of {self._who_asks('disclosure.characters_per_minute')}")
+            told.append(f"no pace of the disclosure suits all of {self.who_asks('disclosure.characters_per_minute')}")
         return tuple(told)
 
     def as_json(self) -> dict[str, Any]:
@@ -157,7 +157,8 @@ class Requirements:
         value = getattr(getattr(self, group) if group else self, name)
         return _WORDS[requirement](value) if requirement in _WORDS else str(value)
 
-    def _who_asks(self, requirement: str) -> str:
+    def who_asks(self, requirement: str) -> str:
+        """The policies that ask for something, by the name of the requirement."""
         return ", ".join(dict.fromkeys(one.policy for one in self.reasons if one.requirement == requirement))
 
 

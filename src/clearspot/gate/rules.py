@@ -68,7 +68,7 @@ def disclosure_heard(evidence: Evidence) -> Finding:
     problems = []
     for clip in evidence.disclosures:
         problem = clip.said.difference(error_rate=most, name_closeness=limits.name_closeness)
-        if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
+        if problem := problem or clip.said.addition or _out_of_place(clip, limits.place_tolerance_s):
             problems.append(f"at {clip.placed.start_s:.1f} s: {problem}")
     worst = max(evidence.disclosures, key=lambda clip: clip.said.error_rate)
     at = " and ".join(_time(clip.start_s) for clip in evidence.disclosures)
@@ -125,7 +125,7 @@ def lines_heard(evidence: Evidence) -> Finding:
     problems = []
     for clip in evidence.lines:
         problem = clip.said.difference(error_rate=limits.line_error_rate, name_closeness=limits.name_closeness)
-        if problem := problem or _out_of_place(clip, limits.place_tolerance_s):
+        if problem := problem or clip.said.addition or _out_of_place(clip, limits.place_tolerance_s):
             problems.append(f"line {clip.placed.line_id!r}: {problem}")
     worst = max(evidence.lines, key=lambda clip: clip.said.error_rate)
     measured = f"worst error rate {worst.said.error_rate:.2f} ({worst.placed.line_id})"
@@ -155,11 +155,18 @@ def speaker_consented(evidence: Evidence) -> Finding:
 
 
 def loudness(evidence: Evidence) -> Finding:
-    """Integrated programme loudness within the profile's tolerance (ITU-R BS.1770)."""
-    profile, got = evidence.expected.profile, evidence.loudness.integrated_lufs
-    passed = abs(got - profile.loudness_lufs) <= profile.loudness_tolerance_lu
+    """Programme loudness within the profile's tolerance (ITU-R BS.1770), and no three seconds over its limit."""
+    profile, got = evidence.expected.profile, evidence.loudness
+    passed = abs(got.integrated_lufs - profile.loudness_lufs) <= profile.loudness_tolerance_lu
+    measured = f"{got.integrated_lufs:.1f} LUFS"
     required = f"{profile.loudness_lufs:g} ±{profile.loudness_tolerance_lu:g} LUFS"
-    return _finding("loudness", passed, f"{got:.1f} LUFS", required)
+    highest = profile.short_term_max_lufs
+    if highest is None:
+        return _finding("loudness", passed, measured, required)
+    calm = got.short_term_max_lufs <= highest
+    measured += f", short-term at most {got.short_term_max_lufs:.1f}"
+    detail = "" if calm else "three seconds of it are louder than any may be"
+    return _finding("loudness", passed and calm, measured, f"{required}, short-term at most {highest:g}", detail)
 
 
 def true_peak(evidence: Evidence) -> Finding:

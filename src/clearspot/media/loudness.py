@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +23,23 @@ OVERSAMPLE = 4
 STEP_S = 0.1
 """How often loudness is measured over time."""
 
+NUMBER = r"(-?[\d.]+|-?inf|nan)"
+"""A loudness, as the filter writes it."""
+
 LOUDNESS_SLACK_LU = 0.1
 MAX_ROUNDS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """Integrated loudness in LUFS and true peak in dBTP."""
+    """Integrated loudness in LUFS and true peak in dBTP; and of any three seconds the highest loudness.
+
+    ``short_term_max_lufs`` is NaN, which is within no limit, where it was not measured.
+    """
 
     integrated_lufs: float
     true_peak_dbtp: float
+    short_term_max_lufs: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ def measure(programme: Samples) -> Loudness:
     import ffmpeg as graph
 
     source = graph.input("pipe:", f="f32le", ar=RATE_HZ, ac=2)
-    stream = source.filter("ebur128", peak="true", framelog="quiet").output("pipe:", f="null")
+    stream = source.filter("ebur128", peak="true", framelog="info").output("pipe:", f="null")
     return parse(ffmpeg.run(stream, stdin=to_f32le(programme)).report)
 
 
@@ -63,7 +71,7 @@ def decode_and_measure(path: Path) -> tuple[Samples, Loudness]:
         graph.input(f"file:{path}")
         .audio.filter("aresample", RATE_HZ)
         .filter("aformat", channel_layouts="stereo")
-        .filter("ebur128", peak="true", framelog="quiet")
+        .filter("ebur128", peak="true", framelog="info")
         .output("pipe:", f="f32le", acodec="pcm_f32le", ar=RATE_HZ, ac=2)
     )
     result = ffmpeg.run(stream, about=path)
@@ -95,9 +103,8 @@ def follow(report: str) -> LoudnessOverTime:
     Raises:
         MachineFault: It says nothing of the whole.
     """
-    number = r"(-?[\d.]+|-?inf|nan)"
-    steps = re.findall(rf"\bM:\s*{number}\s+S:\s*{number}\s+I:", report)
-    whole = re.search(rf"\bI:\s+{number} LUFS", report[report.rfind("Summary:") :])
+    steps = _steps(report)
+    whole = re.search(rf"\bI:\s+{NUMBER} LUFS", report[report.rfind("Summary:") :])
     if not whole:
         raise MachineFault(
             "this ffmpeg does not measure loudness (filter ebur128).", remedy="clearspot doctor says more."
@@ -108,13 +115,18 @@ def follow(report: str) -> LoudnessOverTime:
     )
 
 
+def _steps(report: str) -> list[tuple[str, str]]:
+    """Momentary and short-term loudness every 0.1 s, as the filter writes them."""
+    return re.findall(rf"\bM:\s*{NUMBER}\s+S:\s*{NUMBER}\s+I:", report)
+
+
 def _heard(value: str) -> float:
     lufs = float(value)
     return lufs if lufs > SILENT_LUFS else SILENT_LUFS
 
 
 def parse(report: str) -> Loudness:
-    """The summary that ffmpeg's ebur128 filter prints at its end.
+    """The summary that ffmpeg's ebur128 filter prints at its end, and the loudest of what it says on its way.
 
     Raises:
         MachineFault: There is none, as with an ffmpeg that lacks the filter.
@@ -126,7 +138,8 @@ def parse(report: str) -> Loudness:
         raise MachineFault(
             "this ffmpeg does not measure loudness (filter ebur128).", remedy="clearspot doctor says more."
         )
-    return Loudness(float(integrated[1]), float(peak[1]))
+    loudest = max((_heard(short_term) for _, short_term in _steps(report)), default=math.nan)
+    return Loudness(float(integrated[1]), float(peak[1]), loudest)
 
 
 def bring_to(programme: Samples, target_lufs: float, ceiling_dbtp: float) -> Samples:

@@ -42,8 +42,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "disclosure-clear": Explanation(
         "Nothing covers the disclosure",
         "The music is out while the disclosure is spoken, and the disclosure is as loud as the rest of the speech. "
-        "Measured in the finished file: how far the disclosure stands over the sound around its words, and how loud it "
-        "is beside the lines.",
+        "Measured in the finished file, against the voice alone as it was made: how far the disclosure stands over "
+        "whatever else is heard while it is spoken, and how loud it is beside the lines.",
         "Listen to the disclosure. If music is under it, run the spot again; if it is too soft, the voice reads it so: "
         "ask for another wording or another voice.",
     ),
@@ -63,7 +63,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "lines-heard": Explanation(
         "Every line is said as approved",
         "The same recogniser must hear every line in its words and at its place. Numbers, prices and dates must agree "
-        "exactly; a few misheard letters elsewhere are allowed, because recognition is not perfect.",
+        "exactly, and nothing may be said besides; a few misheard letters elsewhere are allowed, because recognition "
+        "is not perfect.",
         "Listen to the lines that are named. If they are said well, the wording may be hard to understand: reword it.",
     ),
     "speaker-consented": Explanation(
@@ -76,7 +77,8 @@ EXPLANATIONS: dict[str, Explanation] = {
     "loudness": Explanation(
         "As loud as the delivery profile asks",
         "The programme's loudness over its whole length, measured in the finished file by the method that "
-        "broadcasters use (ITU-R BS.1770). LUFS is its unit; a difference of 1 LU can just be heard.",
+        "broadcasters use (ITU-R BS.1770), and where the profile asks for it that of the loudest three seconds "
+        "(short-term). LUFS is the unit; a difference of 1 LU can just be heard.",
         "Check the delivery profile: another loudness, or another bitrate, may be reachable where this one is not.",
     ),
     "true-peak": Explanation(

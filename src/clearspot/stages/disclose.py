@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,23 +74,35 @@ def encode_to(programme: Samples, profile: Profile, path: Path) -> Encoded:
     """Bring a programme to its profile's loudness and encode it.
 
     A lossy codec may carry true peaks over the limit and lose loudness, so the encoded file is measured, and encoded
-    again with more headroom or gain where it did.
+    again with more headroom or gain where it did; and softer, within the tolerance, where its loudest three seconds are
+    over what the profile allows.
 
     Raises:
         Refused: The loudness cannot be reached.
         MachineFault: ffmpeg failed or the disk is full.
     """
-    headroom_db, makeup_lu = profile.codec_headroom_db, 0.0
+    headroom_db, makeup_lu, softer_lu = profile.codec_headroom_db, 0.0, 0.0
     for _ in range(ENCODE_TRIES):
-        ready = bring_to(programme, profile.loudness_lufs + makeup_lu, profile.true_peak_dbtp - headroom_db)
+        aim_lufs = profile.loudness_lufs - softer_lu
+        ready = bring_to(programme, aim_lufs + makeup_lu, profile.true_peak_dbtp - headroom_db)
         encode(ready, profile, path)
         encoded = read_encoded(path)
         over_db = encoded.loudness.true_peak_dbtp - profile.true_peak_dbtp
-        off_lu = profile.loudness_lufs - encoded.loudness.integrated_lufs
-        if over_db <= 0 and abs(off_lu) <= profile.loudness_tolerance_lu / 2:
+        off_lu = aim_lufs - encoded.loudness.integrated_lufs
+        over_lu = _over_short_term(encoded.loudness, profile)
+        if over_db <= 0 and not over_lu > 0 and abs(off_lu) <= profile.loudness_tolerance_lu / 2:
             break
         headroom_db += over_db + 0.1 if over_db > 0 else 0.0
-        makeup_lu += off_lu
+        softer_lu += over_lu + 0.1 if over_lu > 0 else 0.0
+        makeup_lu += 0.0 if over_lu > 0 else off_lu
+    if over_lu > 0 or softer_lu > profile.loudness_tolerance_lu:
+        raise Refused(
+            f"its loudest three seconds would be {over_lu + softer_lu:.1f} LU over the {profile.short_term_max_lufs:g} "
+            f"LUFS that any may have, with the whole at {profile.loudness_lufs:g} LUFS.",
+            where=f"profile {profile.title!r}",
+            remedy="Take a bed that is more even, or lines that are.",
+        )
+    off_lu = profile.loudness_lufs - encoded.loudness.integrated_lufs
     if over_db > 0 or abs(off_lu) > profile.loudness_tolerance_lu:
         raise Refused(
             f"after encoding it is {encoded.loudness.integrated_lufs:.1f} LUFS with a true peak of "
@@ -99,6 +112,12 @@ def encode_to(programme: Samples, profile: Profile, path: Path) -> Encoded:
             remedy="Ask for a lower loudness or a higher bitrate in the delivery profile.",
         )
     return encoded
+
+
+def _over_short_term(loudness: Loudness, profile: Profile) -> float:
+    """By how much the loudest three seconds are over what they may be; not at all where nothing is asked of them."""
+    highest = profile.short_term_max_lufs
+    return -math.inf if highest is None else loudness.short_term_max_lufs - highest
 
 
 def read_encoded(path: Path) -> Encoded:

@@ -44,8 +44,9 @@ class Said:
     """One line as it was heard.
 
     ``exact`` and ``exact_heard`` are the numbers, prices and calendar names approved and heard; ``names`` is each
-    protected name that the line holds with its closeness (0..1, 1 is exact); ``lost`` are the words not heard;
-    ``denials`` are the words such as "not" and "without"; ``error_rate`` is the character error rate.
+    protected name that the line holds with its closeness (0..1, 1 is exact); ``lost`` are the words not heard,
+    ``added`` those heard that nobody approved; ``denials`` are the words such as "not" and "without"; ``error_rate``
+    is the character error rate.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Said:
     lost: tuple[str, ...]
     denials: tuple[str, ...] = ()
     denials_heard: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     @property
     def denies(self) -> bool:
@@ -87,6 +89,15 @@ class Said:
             )
         return ""
 
+    @property
+    def addition(self) -> str:
+        """What was said besides, in words; empty where nothing was. In a long line a word is a small error rate."""
+        return (
+            f"heard besides: {', '.join(self.added)}; heard {self.heard!r}, approved {self.text!r}"
+            if self.added
+            else ""
+        )
+
 
 def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: str) -> Said:
     """One approved line against the words that were attributed to it."""
@@ -109,6 +120,7 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
             spaced_as(_without_contractions(text, locale), _without_contractions(heard, locale)), locale
         ),
         lost=_lost_words(normalise(text, locale), normalise(heard, locale), _words_of(protected, locale)),
+        added=_added_words(normalise(text, locale), normalise(heard, locale)),
     )
 
 
@@ -186,6 +198,27 @@ def _lost_words(expected: str, heard: str, excused: frozenset[str]) -> tuple[str
             lost.append(word)
         at += len(word)
     return tuple(lost)
+
+
+def _added_words(expected: str, heard: str) -> tuple[str, ...]:
+    """The words of ``heard`` of which more than half is in no place of ``expected``; both normalised.
+
+    Letters heard instead of others are not counted: that is how a word is misheard.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    joined = heard.replace(" ", "")
+    besides = [False] * len(joined)
+    for block in Levenshtein.opcodes(expected.replace(" ", ""), joined):
+        if block.tag == "insert":
+            besides[block.dest_start : block.dest_end] = [True] * (block.dest_end - block.dest_start)
+    added, at = [], 0
+    for word in heard.split():
+        share = sum(besides[at : at + len(word)]) / len(word)
+        if len(word) >= WORD_LETTERS and share > 1 - WORD_SHARE:
+            added.append(word)
+        at += len(word)
+    return tuple(added)
 
 
 def _calendar(text: str, locale: str) -> tuple[str, ...]:
