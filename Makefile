@@ -35,7 +35,7 @@ check: $(READY)
 
 # The engines use every core by themselves; all other tests run side by side.
 test: check
-	$(BIN)/python -m pytest -n logical --dist loadfile tests/unit tests/flows
+	$(BIN)/python -m pytest -n logical --dist loadfile tests/flows tests/unit
 	$(BIN)/python -m pytest tests/engines
 
 $(EXTRAS)/.ready: pyproject.toml constraints.txt constraints-extras.txt
