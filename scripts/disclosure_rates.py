@@ -3,8 +3,9 @@
     python -m scripts.disclosure_rates [--locales es-ES,it-IT] [--only understood|clear]
 
 The house voice speaks both its wordings of ``configs/disclosures.yaml`` (it is nobody's: its long one is
-``long_plain``), the other wording follows as a line with the demo spot's bed, the watermark is laid in, every shipped profile encodes that, and the project's recogniser listens. Then
-the house voice and Joe, who makes no pause, with all kinds of sound laid under the disclosure, in three profiles.
+``long_plain``), the other wording follows as a line with the demo spot's bed, the watermark is laid in, every shipped
+profile encodes that, and the project's recogniser listens. Then the house voice and Joe, who makes no pause, with all
+kinds of sound laid under the disclosure, in three profiles.
 Prints Markdown tables; the limits in ``configs/listening.yaml`` come from them.
 """
 
