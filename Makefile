@@ -33,9 +33,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# The engines use every core by themselves; all other tests run side by side.
+# The engines use every core by themselves; all other tests run side by side, those that take longest first.
 test: check
-	$(BIN)/python -m pytest -n logical --dist loadfile tests/flows tests/unit
+	$(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder \
+	  tests/unit/test_killed.py tests/flows tests/unit
 	$(BIN)/python -m pytest tests/engines
 
 $(EXTRAS)/.ready: pyproject.toml constraints.txt constraints-extras.txt

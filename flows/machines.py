@@ -25,14 +25,14 @@ from clearspot import pieces
 from clearspot.delivery import Outcome, refuse_deliverable
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 from clearspot.job import Job
-from clearspot.pieces import GOING, Listening, outcomes_from, piece_from, piece_of
+from clearspot.pieces import GOING, STOP_S, Listening, outcomes_from, piece_from, piece_of
 from clearspot.project import Project
 from clearspot.workshop import workshop
 
 RETRIES = 1
 """So often a piece is made again whose machine failed. A worker that is lost is the runner's to replace."""
 
-LOOK_S, JOIN_S, STOP_S = 0.3, 60.0, 60.0
+LOOK_S, JOIN_S = 0.3, 60.0
 
 
 def _hear(piece: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import re
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +20,10 @@ PARTIAL = ".partial"
 """How the name of a file ends that is not whole yet; before it stand the machine and the process that write it."""
 
 STALE_S = 3600.0
-"""What was left half-written is taken away after this long, whoever wrote it: writing takes seconds."""
+"""What another machine left half-written is taken away after this long."""
+
+LIFE = secrets.token_hex(4)
+"""This process, whatever others had its number before: in a container that is started again it is always the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{path.name}.{machine()}-{os.getpid()}."
+        prefix = f".{path.name}.{machine()}-{os.getpid()}.{LIFE}"
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=PARTIAL, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -144,14 +148,15 @@ def sweep_partials(folder: Path) -> None:
 
 
 def is_left_behind(partial: Path) -> bool:
-    """Whether nobody will finish a half-written file: its process is gone, or it is old, and its number another's.
+    """Whether nobody will finish a half-written file: its process is gone, or it is another machine's and old.
 
     Raises:
         OSError: It is gone.
     """
-    form = re.search(r"\.([^.]*)-(\d+)\.[^.]*$", partial.name.removesuffix(PARTIAL))
-    if form and form[1] == machine() and not alive(int(form[2])):
-        return True
+    form = re.search(r"\.([^.]*)-(\d+)\.([^.]*)$", partial.name.removesuffix(PARTIAL))
+    if form and form[1] == machine():
+        writer = int(form[2])
+        return not alive(writer) or (writer == os.getpid() and not form[3].startswith(LIFE))
     return time.time() - partial.stat().st_mtime > STALE_S
 
 

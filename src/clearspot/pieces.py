@@ -33,6 +33,9 @@ from clearspot.project import Project, project_at
 GOING = "going"
 """A file in the workshop for as long as its run wants anything: who does not find it stops."""
 
+STOP_S = 60.0
+"""So long a run that is stopped waits for the workers that make its pieces."""
+
 EVENTS = ".events"
 LOOK_S = 0.5
 KINDS = {kind.kind: kind for kind in (Refused, BadInput, MachineFault)}

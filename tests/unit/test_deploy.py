@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from clearspot_flows.machines import STOP_S
 from moto.server import ThreadedMotoServer
 
 from clearspot.job import open_store
+from clearspot.pieces import STOP_S
 from clearspot.project import Project, Settings
 from clearspot.yamlfile import load_model
 from tests.conftest import CHECKOUT

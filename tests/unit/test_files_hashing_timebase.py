@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearspot import files
 from clearspot.errors import BadInput, MachineFault, Refused
 from clearspot.files import PinnedFile, inside, write_atomically
 from clearspot.hashing import canonical_json, sha256_bytes, sha256_file, sha256_json
@@ -295,3 +296,13 @@ def test_samples_to_seconds_and_back(count: int, rate_hz: int) -> None:
 @given(time_s=st.floats(0, 600))
 def test_seconds_to_samples_and_back_moves_less_than_a_sample(time_s: float) -> None:
     assert abs(seconds(samples(time_s)) - time_s) <= 0.5 / RATE_HZ + 1e-9
+
+
+def test_what_a_process_of_the_same_number_left_half_written_is_nobodys(tmp_path: Path) -> None:
+    """In a container that is started again, we have the number that the killed one had."""
+    ours = tmp_path / f".a.{files.machine()}-{os.getpid()}.{files.LIFE}x{files.PARTIAL}"
+    its = tmp_path / f".a.{files.machine()}-{os.getpid()}.former{files.PARTIAL}"
+    for path in (ours, its):
+        path.touch()
+    files.sweep_partials(tmp_path)
+    assert (ours.exists(), its.exists()) == (True, False)

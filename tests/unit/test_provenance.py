@@ -663,7 +663,7 @@ def test_three_seconds_are_held_to_what_the_manifest_promises(
     own: House, recording: Path, tmp_path: Path, highest: float, verdict: str
 ) -> None:
     promised = CLEARANCE["loudness"] | {"short_term_max_lufs": highest}
-    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", {**CLEARANCE, "loudness": promised})
+    claim = Claim("T", "en-US", "es-ES", "P", "Clearspot", "0.1.0", {**CLEARANCE, "loudness": promised}, NATURE)
     papers = Papers(SAID, claim, recording, own.keys, own.trust)
     made = disclose(programme(), load_profile(own.project, "podcast"), papers, tmp_path, "promised")
     found = {finding.rule: finding for finding in verify(made.path, own.trust, NOTHING_KNOWN).findings}
