@@ -12,7 +12,7 @@ help:
 	@echo "make test    set up and pass everything: format, lint, types, tests, the documentation's examples"
 	@echo "make test-extras   set up torch beside it, test the Coqui engine, hold what we run without torch to the originals"
 	@echo "make check   format, lint and types alone"
-	@echo "make bench   the pipeline against the bare engine loop; the speech engines beside each other"
+	@echo "make bench   the pipeline against the bare engine loop; the speech engines beside each other; one worker and two"
 	@echo "make measure what survives of the disclosures, how often the gate is wrong, what it costs (an hour and more)"
 	@echo "make clean   forget the environment and what was rendered"
 
@@ -53,10 +53,13 @@ bench: $(READY)
 	$(BIN)/python -m scripts.bench
 	$(BIN)/python -m scripts.bench_changes
 	$(BIN)/python -m scripts.bench_engines
+	@mkdir -p build
+	$(BIN)/python -m scripts.bench_scale --out build/scale.json
+	$(BIN)/python -m scripts.simulate_scale build/scale.json --svg build/scale.svg
 
 # What docs/measurements.md says of disclosures and gate. Each goes on where one before it has a bar that does not hold.
 measure: $(READY)
-	@failed=; for script in survival gate_errors bench_gate provenance_speed kills; do \
+	@failed=; for script in survival gate_errors voice_identity voice_lines bench_gate provenance_speed kills; do \
 	  $(BIN)/python -m scripts.$$script || failed="$$failed $$script"; done; \
 	  test -z "$$failed" || { echo "a bar does not hold:$$failed"; exit 1; }
 
