@@ -121,7 +121,5 @@ def mixing(timeline_sha256: str, bed_sha256: str, watermark: Tool, ffmpeg: str, 
 
 def encoding(programme_sha256: str, profile: Profile, ffmpeg: str, about: str) -> Action:
     """disclose, as far as it does not sign: the programme at its loudness, in its codec."""
-    # A limit that is not asked for is not in the key: what stores hold is still what it was.
-    unasked = {"short_term_max_lufs"} if profile.short_term_max_lufs is None else set[str]()
-    delivery = profile.model_dump(mode="json", exclude={"title", *unasked})
+    delivery = {name: value for name, value in profile.plain.items() if name != "title"}
     return Action("encode", {"programme": programme_sha256, "profile": delivery, "ffmpeg": ffmpeg}, about)

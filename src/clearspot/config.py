@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,13 @@ class Profile(Strict):
     true_peak_dbtp: float = Field(ge=-9, le=0)
     codec_headroom_db: float = Field(ge=0, le=3)
     short_term_max_lufs: float | None = Field(default=None, ge=-36, le=0)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Everything in it, for digests; without a limit that is not asked for, so that what was made stays known."""
+        return self.model_dump(
+            mode="json", exclude={"short_term_max_lufs"} if self.short_term_max_lufs is None else set()
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

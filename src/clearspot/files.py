@@ -20,7 +20,7 @@ PARTIAL = ".partial"
 """How the name of a file ends that is not whole yet; before it stand the machine and the process that write it."""
 
 STALE_S = 3600.0
-"""What another machine left half-written is taken away after this long."""
+"""What another machine left, of which nobody here can say whether it is alive, is taken away after this long."""
 
 LIFE = secrets.token_hex(4)
 """This process, whatever others had its number before: in a container that is started again it is always the same."""
@@ -148,7 +148,9 @@ def sweep_partials(folder: Path) -> None:
 
 
 def is_left_behind(partial: Path) -> bool:
-    """Whether nobody will finish a half-written file: its process is gone, or it is another machine's and old.
+    """Whether nobody will finish a half-written file.
+
+    Its process is gone; or it is old, and another machine's, or of another process that had our number.
 
     Raises:
         OSError: It is gone.
@@ -156,7 +158,8 @@ def is_left_behind(partial: Path) -> bool:
     form = re.search(r"\.([^.]*)-(\d+)\.([^.]*)$", partial.name.removesuffix(PARTIAL))
     if form and form[1] == machine():
         writer = int(form[2])
-        return not alive(writer) or (writer == os.getpid() and not form[3].startswith(LIFE))
+        if not alive(writer) or writer != os.getpid() or form[3].startswith(LIFE):
+            return not alive(writer)
     return time.time() - partial.stat().st_mtime > STALE_S
 
 

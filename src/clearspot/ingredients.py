@@ -80,7 +80,7 @@ def ingredients(job: Job, voice: Voice, locale: str, profile_id: str) -> dict[st
 
 def with_profile(job: Job, of_locale: Mapping[str, str], profile_id: str) -> dict[str, str]:
     """What one deliverable is made from, where what its locale's have in common is known."""
-    return {**of_locale, "profile": sha256_json(job.profiles[profile_id].model_dump(mode="json"))}
+    return {**of_locale, "profile": sha256_json(job.profiles[profile_id].plain)}
 
 
 def ingredients_of_locale(job: Job, voice: Voice, locale: str) -> dict[str, str]:

@@ -257,7 +257,7 @@ def _receipt_body(
             **job.inputs,
             "translation": translation_sha256(expected.translation),
             "voice": made.grant.voice_sha256,
-            "profile": sha256_json(expected.profile.model_dump(mode="json")),
+            "profile": sha256_json(expected.profile.plain),
         },
         "ingredients": dict(made.ingredients),
         "engines": _engines(job, made),

@@ -13,7 +13,6 @@ from pathlib import Path
 from clearspot.consent.authority import Authority
 from clearspot.consent.revocation import REVOCATION_FILE, Revocation, read_revocation, refusal_of
 from clearspot.errors import ClearspotError, Refused
-from clearspot.locks import UnderWay
 from clearspot.publish import withdraw_orphan
 from clearspot.report.write import write_report
 
@@ -53,6 +52,7 @@ def take_down(
         Refused: The log was tampered with, a revocation cannot be believed, or the list from elsewhere is out of reach;
             what is known to be revoked was taken down before.
         UnderWay: Another run has a folder of which something is to go; everything else was taken down before.
+        MachineFault: Such a folder cannot be held; everything else was taken down before.
     """
     place, doubts = below.resolve(), list[ClearspotError]()
     with authority.ledger.turn() as turn:
@@ -79,11 +79,13 @@ def take_down(
                 for path, revocation in ended().items():
                     if path.parent.parent == home:
                         gone.append(_withdrawn(authority, path, revocation, revoked[revocation]))
-                write_report(home, authority.project_keys)
-        except UnderWay as other:
-            doubts.append(other)
+                if gone:
+                    write_report(home, authority.project_keys)
         except ClearspotError as trouble:
-            gone[-1:] = [replace(one, trouble=one.trouble or trouble) for one in gone[-1:]]
+            if gone:
+                gone[-1] = replace(gone[-1], trouble=gone[-1].trouble or trouble)
+            else:  # the folder is another run's, or cannot be held: what is in it is there still
+                doubts.append(trouble)
         yield from gone
     if doubts:
         raise doubts[0]

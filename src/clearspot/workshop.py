@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from clearspot.errors import BadInput, MachineFault
+from clearspot.files import STALE_S
 
 WORKSHOP = ".clearspot-"
 LOCK = ".lock"
@@ -53,10 +55,18 @@ def sweep_workshops(out: Path) -> None:
     left = {path.with_suffix("") if path.suffix == LOCK else path for path in out.glob(f"{WORKSHOP}*")}
     for folder in left:
         lock = _lock_of(folder)
-        if folder.is_dir() or lock.is_file():
+        if lock.is_file() or _is_old(folder):
             with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink(missing_ok=True)
+
+
+def _is_old(folder: Path) -> bool:
+    """An earlier version's, which had no locks, may be at work yet."""
+    try:
+        return folder.is_dir() and time.time() - folder.stat().st_mtime > STALE_S
+    except OSError:
+        return False
 
 
 def _lock_of(folder: Path) -> Path:

@@ -15,7 +15,8 @@ import torch
 
 from clearspot.engines.coqui import CoquiEngine
 from clearspot.engines.coqui_tensors import LEGACY_CONFIGS
-from clearspot.errors import BadInput, ClearspotError, Refused
+from clearspot.engines.torch_tensors import read_checkpoint
+from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.project import Project
 from tests.extras.coqui_models import saved
 from tests.extras.coqui_voices import TEXTS, Made, grant_of, voice_of
@@ -219,3 +220,18 @@ def test_a_recording_that_is_none(project: Project, tiny: Tiny) -> None:
     made = tiny("your_tts").but({"reference": b"no sound"})
     with pytest.raises(BadInput, match=r"files\.reference: is no sound that can be decoded\. Make it a WAV"):
         CoquiEngine({}).prepare(grant_of(project, made))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory")],
+)
+def test_want_of_memory_is_the_machines_fault_and_no_files(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal would take earlier deliverables away."""
+
+    def load(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(MachineFault, match="not enough memory"):
+        read_checkpoint(saved({"w": torch.ones(1)}), "model.pth")

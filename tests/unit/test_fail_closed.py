@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,18 +134,19 @@ def test_nothing_is_fetched_for_a_voice_that_may_not_speak(
 
 def test_what_a_killed_run_left_is_swept_and_a_living_one_is_left_alone(scene: Scene, clearspot: Call) -> None:
     """A run lives for as long as its lock is held, on whatever machine; its process's number says nothing."""
-    scene.out.mkdir()
     dead = scene.out / ".clearspot-0123456789abcdef"
-    (scene.out / f"{dead.name}.lock").touch()
-    older = scene.out / ".clearspot-host.17-a"  # as an earlier version left it
+    older, newer = scene.out / ".clearspot-host.17-a", scene.out / ".clearspot-host.18-a"  # an earlier version's
     with workshop(scene.out) as alive:
-        for folder in (dead, older, alive):
+        (scene.out / f"{dead.name}.lock").touch()
+        for folder in (dead, older, newer, alive):
             folder.mkdir(exist_ok=True)
             (folder / "candidate.mp3").write_bytes(b"x")
+        os.utime(older, (0, 0))
         code, _ = run(clearspot, scene)
         assert code == 0
-        assert (dead.exists(), older.exists(), (alive / "candidate.mp3").exists()) == (False, False, True)
-    assert [*scene.out.glob(".clearspot-*")] == []
+        assert [folder.exists() for folder in (dead, older, newer, alive)] == [False, False, True, True]
+        assert (alive / "candidate.mp3").exists()
+    assert [*scene.out.glob(".clearspot-*")] == [newer]
 
 
 def test_nothing_that_is_withdrawn_is_lost(scene: Scene, clearspot: Call) -> None:

@@ -72,6 +72,17 @@ def test_by_their_letters_alone_most_denials_would_pass() -> None:
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["with its manifest", "without"])
+def test_a_denial_before_the_sentence_in_one_breath_denies_it(signed: bool) -> None:
+    text = WORDINGS["es-ES"].short
+    said = f"No es cierto que {text[0].lower()}{text[1:]}"
+    found = heard("es-ES", said, named=text if signed else "")
+    assert found.verdict == "fail"
+    assert "denied: heard 'No es cierto que" in found.detail
+    apart = heard("es-ES", f"Sin atajos. {text}", named=text if signed else "")
+    assert apart.verdict == "pass", "the sentence before ended"
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["with its manifest", "without"])
 @pytest.mark.parametrize("locale", ["es-ES", "it-IT", "pt-BR", "en-US"])
 def test_a_denial_in_the_next_line_is_the_next_lines(locale: str, signed: bool) -> None:
     for text in WORDINGS[locale].all:

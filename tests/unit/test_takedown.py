@@ -18,7 +18,7 @@ from clearspot.consent.registry import load_voice
 from clearspot.consent.revocation import REVOCATION_FILE
 from clearspot.consent.withdrawal import withdraw_consent
 from clearspot.delivery import Outcome
-from clearspot.errors import Refused
+from clearspot.errors import MachineFault, Refused
 from clearspot.locks import UnderWay, spot_lock
 from clearspot.project import Project
 from clearspot.provenance.keys import RECEIPT_KEY, load_private_key
@@ -259,3 +259,26 @@ def test_what_a_run_put_there_meanwhile_is_looked_at_anew(project: Project, auth
 
     assert gone(take_down(authority_here, (), out, after_another)) == []
     assert path.exists()
+
+
+def test_a_folder_that_cannot_be_held_is_told(project: Project, authority_here: Authority) -> None:
+    """Its files are there still: nobody may think that they went."""
+    record, out = revoke_house(project, authority_here), project.sweep_out
+    path = exported(authority_here, out / "s/it-IT/a.mp3", record)
+
+    def hold(_: Path) -> contextlib.AbstractContextManager[None]:
+        raise MachineFault("cannot be locked.")
+
+    with pytest.raises(MachineFault, match="cannot be locked"):
+        list(take_down(authority_here, (), out, hold))
+    assert path.exists()
+
+
+def test_a_take_down_that_another_run_held_up_is_said_again(left: Scene, clearspot: Call) -> None:
+    asked = (*REVOKE, "--effect", "take-down")
+    with spot_lock(left.project, left.out / "lumen-coffee"):
+        code, _, err = clearspot(*asked)
+    assert (code, len(media(left))) == (3, 4)
+    assert "Wait until it has finished, and try again." in err
+    assert clearspot(*asked)[0] == 0
+    assert media(left) == []

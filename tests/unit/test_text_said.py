@@ -113,3 +113,18 @@ def test_a_denial_that_is_lost_turns_the_sentence_around(locale: str, text: str,
 )
 def test_two_ways_to_deny_are_one(text: str, heard: str) -> None:
     assert said("en-US", text, heard).difference(error_rate=0.5, name_closeness=0.6) == ""
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "heard"),
+    [
+        ("en-US", "Ask Dr. Miller today.", "Ask Doctor Miller today."),
+        ("es-ES", "Pregunte al Sr. García hoy.", "Pregunte al señor García hoy."),
+        ("en-US", "Only 5 km from town.", "Only five kilometers from town."),
+        ("es-ES", "Una bolsa de 250 g de café.", "Una bolsa de 250 gramos de café."),
+        ("en-US", "Visit us on Main St. today.", "Visit us on Main Street today."),
+    ],
+)
+def test_a_word_that_is_written_short_is_said_in_full(locale: str, text: str, heard: str) -> None:
+    assert said(locale, text, heard).added == ()
+    assert said(locale, text, f"{heard} Completamente gratis.").added

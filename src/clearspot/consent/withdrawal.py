@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from clearspot.consent.affected import known_here
 from clearspot.consent.authority import Authority
 from clearspot.consent.registry import Voice
-from clearspot.consent.revocation import Effect, keys_that_revoke, revoke, write_revocation
+from clearspot.consent.revocation import REVOCATION_FILE, Effect, keys_that_revoke, revoke, write_revocation
 from clearspot.errors import BadInput, Refused
 from clearspot.signing import key_id
 
@@ -19,7 +19,7 @@ from clearspot.signing import key_id
 def withdraw_consent(
     voice: Voice, effect: str, reason: str, key: Ed25519PrivateKey, authority: Authority
 ) -> tuple[Path, int]:
-    """Revoke a voice's record and those before it.
+    """Revoke a voice's record and those before it. A take-down that stands already stands.
 
     Args:
         voice: The voice, as it is now.
@@ -50,6 +50,9 @@ def withdraw_consent(
         )
     known = known_here(authority, [voice.folder])
     before = known.revocation_of(voice.record.digest)
+    if before is not None and before.effect == chosen == "take-down":
+        # Said again by somebody whose take-down could not be finished, because another run had the folder.
+        return authority.own_voices / voice.id / REVOCATION_FILE, len(known.of_voice(voice.id))
     if before is not None and before.effect in {"take-down", chosen}:
         raise BadInput(
             f"consent record {voice.record.id!r} was revoked already, on {before.at[:10]} ({before.effect}).",

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from clearspot.engines.registry import device_of, require_options, versions
-from clearspot.engines.torch_tensors import read_checkpoint, require_device
+from clearspot.engines.torch_tensors import read_checkpoint, require_device, require_memory
+from clearspot.engines.whisper import NO_SPEECH
 from clearspot.errors import BadInput, MachineFault
 from clearspot.hashing import sha256_bytes
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
@@ -105,6 +106,7 @@ def _hear(model: Any, speech: Samples, language: str | None) -> tuple[list[Word]
                 temperature=0.0,  # a fallback temperature would sample, and two runs would differ
                 condition_on_previous_text=False,  # what it heard before must not colour what it hears next
                 word_timestamps=True,
+                no_speech_threshold=NO_SPEECH,
                 fp16=False,
             )
         except ValueError as error:
@@ -143,6 +145,7 @@ def _load(files: Mapping[str, bytes], device: str) -> Any:
             model.set_alignment_heads(heads)
         model = model.float().train(mode=False)
     except Exception as error:
+        require_memory(error, name)
         why = " ".join(str(error).split())[:300]
         raise BadInput(
             f"is no checkpoint of Whisper: {type(error).__name__}: {why}.",

@@ -14,8 +14,8 @@ from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import require_options, versions
 from clearspot.engines.sessions import open_session
 from clearspot.engines.vits import (
-    LoadedOnce,
     PiperFile,
+    PiperVoices,
     read_piper_file,
     require_speakable,
     with_fixed_noise,
@@ -33,7 +33,7 @@ class PiperEngine:
             BadInput: There are some.
         """
         require_options(options, (), "piper")
-        self._voices = LoadedOnce("piper", "Piper", _open)
+        self._voices = PiperVoices("piper", "Piper", _open)
 
     @functools.cached_property
     def version(self) -> str:

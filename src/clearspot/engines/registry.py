@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any, Literal
 
+from clearspot.disclosure import FASTEST, SLOWEST
 from clearspot.errors import BadInput, ClearspotError, MachineFault
 
 Kind = Literal["speech", "recognition", "translation"]
 
 KINDS: tuple[Kind, ...] = ("speech", "recognition", "translation")
 
-MIN_RATE, MAX_RATE = 0.5, 2.0
 
 ESPEAK = ("espeak-ng", "espeak")
 """Programs that give phonemes, in the order in which Coqui looks for them."""
@@ -192,8 +192,8 @@ def require_rate(rate: float) -> None:
     Raises:
         BadInput: It is below 0.5, above 2, or no number.
     """
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise BadInput(f"{rate:g} is not a rate from {MIN_RATE:g} to {MAX_RATE:g}.", where="rate")
+    if not SLOWEST <= rate <= FASTEST:
+        raise BadInput(f"{rate:g} is not a rate from {SLOWEST:g} to {FASTEST:g}.", where="rate")
 
 
 def require_words(text: str, engine: str) -> None:

@@ -16,8 +16,8 @@ from clearspot.consent.grant import Grant, require_grant
 from clearspot.engines.protocols import Speech
 from clearspot.engines.registry import require_options, versions
 from clearspot.engines.vits import (
-    LoadedOnce,
     PiperFile,
+    PiperVoices,
     read_piper_file,
     require_speakable,
     with_fixed_noise,
@@ -46,7 +46,7 @@ class SherpaEngine:
             BadInput: There are some.
         """
         require_options(options, (), "sherpa")
-        self._voices = LoadedOnce("sherpa", "sherpa-onnx", _open)
+        self._voices = PiperVoices("sherpa", "sherpa-onnx", _open)
 
     @functools.cached_property
     def version(self) -> str:

@@ -29,6 +29,7 @@ def read_checkpoint(data: bytes, where: str, ignored: tuple[str, ...] = ()) -> A
 
     Raises:
         Refused: There is anything else in it: a pickle is a program, and none is run here.
+        MachineFault: There is not enough memory.
     """
     import torch
 
@@ -41,6 +42,7 @@ def read_checkpoint(data: bytes, where: str, ignored: tuple[str, ...] = ()) -> A
             with torch.serialization.safe_globals([(_Ignored, name) for name in ignored]):
                 return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:
+            require_memory(error, where)
             # torch fails on made-up bytes in more ways than can be listed; all of them mean the same.
             why = str(error).strip().splitlines()[-1:] or [type(error).__name__]
             raise Refused(
@@ -50,6 +52,25 @@ def read_checkpoint(data: bytes, where: str, ignored: tuple[str, ...] = ()) -> A
             ) from error
         finally:
             torch.serialization.add_safe_globals(others)
+
+
+NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+"""How torch says it, on the CPU and on a GPU."""
+
+
+def require_memory(error: Exception, where: str) -> None:
+    """That what went wrong is not this machine's want of memory: no fault of the file's.
+
+    Raises:
+        MachineFault: It is.
+    """
+    told = str(error).lower()
+    if isinstance(error, MemoryError) or any(words in told for words in NO_MEMORY):
+        raise MachineFault(
+            "there is not enough memory to load it.",
+            where=where,
+            remedy="Close other programs, take a smaller model, or a machine with more memory.",
+        ) from error
 
 
 def require_device(device: str, engine: str) -> list[int]:

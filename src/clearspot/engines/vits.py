@@ -76,7 +76,7 @@ def read_piper_file(config: bytes) -> PiperFile:
     return read
 
 
-class LoadedOnce(Generic[T]):
+class PiperVoices(Generic[T]):
     """The last voices of one engine in this process, each by its files' digests and the seed of its noise."""
 
     def __init__(self, engine: str, title: str, make: Callable[[bytes, bytes, int], T]) -> None:

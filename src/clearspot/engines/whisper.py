@@ -16,6 +16,11 @@ from clearspot.transcript import Transcript, Word
 
 BEAM_SIZE = 5
 
+NO_SPEECH = 0.5
+"""A window that Whisper cannot make sense of (a mean log probability under -1) is no speech from this probability on;
+0.6 is its own. Into a second of noise after the last word it put "No, no, no." with 0.52 and -1.35; speech has 0.02 and
+less, and -0.3."""
+
 LONG_S = 60.0
 """Only what is longer is heard in batches: a window is 30 s, and of two there is little to gain."""
 MAX_BATCH = 64
@@ -75,6 +80,7 @@ class WhisperEngine:
             "condition_on_previous_text": False,  # what it heard before must not colour what it hears next
             "word_timestamps": True,
             "vad_filter": True,  # into silence it dreams words
+            "no_speech_threshold": NO_SPEECH,
         }
         if self.batch_size and language is None and duration_s > LONG_S:
             from faster_whisper import BatchedInferencePipeline

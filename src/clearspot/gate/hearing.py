@@ -14,7 +14,7 @@ from clearspot.gate.rules import Finding
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, for_listening, probe
 from clearspot.media.loudness import Loudness, decode_and_measure
 from clearspot.text.match import best_stretch, closeness, heard_text
-from clearspot.text.said import hold_against
+from clearspot.text.said import denials, hold_against
 from clearspot.transcript import Word
 
 AROUND_S = 1.5
@@ -22,6 +22,11 @@ AROUND_S = 1.5
 
 OPENING_S = 30.0
 """Where nothing says what the disclosure should be, it is looked for this far from the start."""
+
+BREATH_S = 0.3
+"""A longer pause parts what is said: between a line and a disclosure there is always one."""
+
+SENTENCE_ENDS = (".", "!", "?", "…")
 
 MAX_S = 3600.0
 
@@ -98,9 +103,26 @@ def _heard_at(sound: Sound, locale: str, at_s: float, lasts_s: float, ears: Ears
 
 
 def _denied(text: str, words: tuple[Word, ...], locale: str) -> str:
-    """What says the contrary: one word does, and an error rate hardly sees it. Empty where nothing does."""
-    said = hold_against(text, best_stretch(text, words, locale), (), locale)
-    return f"denied: heard {said.heard!r}" if said.denies else ""
+    """What says the contrary: one word does, and an error rate hardly sees it. Empty where nothing does.
+
+    It may stand in the sentence, or before it in one breath ("It is not true that this ad ...").
+    """
+    stretch = best_stretch(text, words, locale)
+    said = hold_against(text, stretch, (), locale)
+    before = heard_text(_in_one_breath(words, stretch.start_s))
+    denied = said.denies or bool(denials(before, locale))
+    return f"denied: heard {' '.join(filter(None, (before, said.heard)))!r}" if denied else ""
+
+
+def _in_one_breath(words: tuple[Word, ...], until_s: float | None) -> tuple[Word, ...]:
+    """The words before a time that no pause and no end of a sentence parts from it."""
+    before = [word for word in words if until_s is not None and word.end_s <= until_s + BREATH_S / 2]
+    begins, next_s = len(before), until_s or 0.0
+    for place, word in reversed([*enumerate(before)]):
+        if word.text.rstrip().endswith(SENTENCE_ENDS) or next_s - word.end_s > BREATH_S:
+            break
+        begins, next_s = place, word.start_s
+    return tuple(before[begins:])
 
 
 def _any_disclosure(sound: Sound, ears: Ears) -> Finding:

@@ -112,7 +112,7 @@ def _in_bands(sound: Samples) -> NDArray[np.float64]:
     window = np.hanning(FRAME)
     frames = np.lib.stride_tricks.sliding_window_view(sound, FRAME)[::HOP] * window
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2 * (2 / (FRAME * (window**2).sum()))
-    # Three bins a band at the bottom, where speech has its first harmonics, and wider and wider ones above.
+    # Narrow at the bottom, where speech has its harmonics, and wider and wider ones above.
     edges = np.unique(np.round([0, 3, *np.geomspace(5, FRAME // 2 + 1, BANDS)]).astype(int))
     return np.add.reduceat(power, edges[:-1], axis=1)
 

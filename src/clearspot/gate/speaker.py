@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from clearspot.timeline import Placed
 
 ENOUGH_S = 2.0
 """A line of less speech than the encoder compares is heard over and over until there is so much of it."""
+
+MOST_TIMES = 4
+"""So many times that much at most, for a line that is pauses for the most part."""
 
 SHORT_LESS = 0.10
 """So much less like its voice a short line may be than a longer one (docs/measurements.md)."""
@@ -36,7 +39,8 @@ class Speaker:
     """How like the voice the speech is: cosine similarities, 1 for the same, None where there is too little to tell.
 
     ``disclosure`` is that of every disclosure together, ``lines`` that of every line, ``least`` the line that is least
-    like it, with how like it is; ``short`` the same of lines that say too little by themselves.
+    like it, with how like it is; ``short`` the same of lines that say too little by themselves (0: nobody
+    is heard).
     """
 
     kind: LikenessKind
@@ -69,17 +73,22 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
         told = [(line, found) for line, sound in sounds.items() if (found := like(sound)) is not None]
         return min(told, key=lambda one: one[1], default=None)
 
-    short = {line: _over_and_over(part) for line, part in lines.items() if like(part) is None}
+    def short(sounds: Mapping[str, Samples]) -> tuple[str, float] | None:
+        told = [(line, _over_and_over(like, sound)) for line, sound in sounds.items() if like(sound) is None]
+        return min(told, key=lambda one: one[1], default=None)
+
     together = [np.concatenate([*parts]) if parts else _NOTHING for parts in (disclosures, lines.values())]
-    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(lines), least(short))
+    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(lines), short(lines))
 
 
 _NOTHING: Samples = np.zeros(0, dtype=np.float32)
 
 
-def _over_and_over(part: Samples) -> Samples:
-    """A short line as often as makes enough of it to be compared."""
-    return np.tile(part, math.ceil(ENOUGH_S * LISTEN_RATE_HZ / max(1, len(part))))
+def _over_and_over(like: Callable[[Samples], float | None], part: Samples) -> float:
+    """How like the voice a short line is, said as often as makes enough of it; 0 where nobody is heard in it at all."""
+    enough = math.ceil(ENOUGH_S * LISTEN_RATE_HZ / max(1, len(part)))
+    tries = (like(np.tile(part, times * enough)) for times in range(1, MOST_TIMES + 1))  # pauses do not count
+    return next((found for found in tries if found is not None), 0.0)
 
 
 def _part(listening: Samples, clip: Placed) -> Samples:

@@ -96,8 +96,9 @@ def encode_to(programme: Samples, profile: Profile, path: Path) -> Encoded:
         softer_lu += over_lu + 0.1 if over_lu > 0 else 0.0
         makeup_lu += 0.0 if over_lu > 0 else off_lu
     if over_lu > 0 or softer_lu > profile.loudness_tolerance_lu:
+        would_be_lu = over_lu + profile.loudness_lufs - aim_lufs
         raise Refused(
-            f"its loudest three seconds would be {over_lu + softer_lu:.1f} LU over the {profile.short_term_max_lufs:g} "
+            f"its loudest three seconds would be {would_be_lu:.1f} LU over the {profile.short_term_max_lufs:g} "
             f"LUFS that any may have, with the whole at {profile.loudness_lufs:g} LUFS.",
             where=f"profile {profile.title!r}",
             remedy="Take a bed that is more even, or lines that are.",

@@ -31,9 +31,14 @@ DENIALS: Mapping[str, frozenset[str]] = {
     "de": frozenset(
         ["nicht", "kein", "keine", "keinen", "keinem", "keiner", "nie", "niemals", "ohne", "nein", "nichts"]
     ),
+    "nl": frozenset(["niet", "geen", "nooit", "niemand", "niets", "nergens", "zonder", "nee", "noch"]),
+    "pl": frozenset(["nie", "bez", "nigdy", "nikt", "nic", "żaden", "żadna", "żadne", "ani", "nigdzie"]),
     "fr": frozenset(["ne", "pas", "non", "sans", "jamais", "ni", "aucun", "aucune", "rien", "personne"]),
 }
 """Words that turn a sentence around. Most are too short for the other rules, and an error rate hardly sees them."""
+
+SHORT_LETTERS = 4
+"""What is written short has this many letters at most: "g", "km", "Sr.", "Str."."""
 
 NAME_LETTERS = 5
 """A calendar name this long is found inside joined words too ("adomenica")."""
@@ -115,7 +120,7 @@ def hold_against(text: str, match: LineMatch, protected: Sequence[str], locale: 
             for name in protected
             if normalise(name, locale).replace(" ", "") in expected
         ),
-        denials=_denials(_without_contractions(text, locale), locale),
+        denials=denials(text, locale),
         denials_heard=_denials(
             spaced_as(_without_contractions(text, locale), _without_contractions(heard, locale)), locale
         ),
@@ -172,6 +177,11 @@ def _without_contractions(text: str, locale: str) -> str:
     return normalise(re.sub(r"n['\u2019]t\b", " not", text) if locale.startswith("en") else text, locale)
 
 
+def denials(text: str, locale: str) -> tuple[str, ...]:
+    """The words of denial in a text, in order: "not", "without"; none in a language whose words are not known here."""
+    return _denials(_without_contractions(text, locale), locale)
+
+
 def _denials(normalised: str, locale: str) -> tuple[str, ...]:
     """The words of denial in a normalised text, in order."""
     known = DENIALS.get(locale.split("-", maxsplit=1)[0], frozenset())
@@ -203,7 +213,8 @@ def _lost_words(expected: str, heard: str, excused: frozenset[str]) -> tuple[str
 def _added_words(expected: str, heard: str) -> tuple[str, ...]:
     """The words of ``heard`` of which more than half is in no place of ``expected``; both normalised.
 
-    Letters heard instead of others are not counted: that is how a word is misheard.
+    Letters heard instead of others are not counted: that is how a word is misheard. Nor is a word that is written short
+    in ``expected`` and said in full, as "Dr." is.
     """
     from rapidfuzz.distance import Levenshtein
 
@@ -212,13 +223,20 @@ def _added_words(expected: str, heard: str) -> tuple[str, ...]:
     for block in Levenshtein.opcodes(expected.replace(" ", ""), joined):
         if block.tag == "insert":
             besides[block.dest_start : block.dest_end] = [True] * (block.dest_end - block.dest_start)
+    short = {word for word in expected.split() if len(word) <= SHORT_LETTERS} - {*heard.split()}
     added, at = [], 0
     for word in heard.split():
         share = sum(besides[at : at + len(word)]) / len(word)
-        if len(word) >= WORD_LETTERS and share > 1 - WORD_SHARE:
+        if len(word) >= WORD_LETTERS and share > 1 - WORD_SHARE and not any(_is_short_for(word, one) for one in short):
             added.append(word)
         at += len(word)
     return tuple(added)
+
+
+def _is_short_for(word: str, short: str) -> bool:
+    """Whether ``short`` can be ``word`` written short: its first letter, and others of it in their order."""
+    letters = iter(unaccented(word))
+    return word[0] == short[0] and all(letter in letters for letter in unaccented(short))
 
 
 def _calendar(text: str, locale: str) -> tuple[str, ...]:
