@@ -68,7 +68,7 @@ def test_a_model_is_added_by_name_and_listens(
 ) -> None:
     """The packaged Whisper in a folder of the user's own, under a name of the user's own."""
     base = load_weights(Project(shared_project, Settings())).folder("whisper-base")
-    code, _, err = clearspot("models", "add", "my-whisper", "--path", base, "--licence", "MIT")
+    code, _, err = clearspot("models", "add", "my-whisper", "--path", base, "--licence", "MIT", "--commercial")
     assert (code, err) == (0, "")
     (project.root / "configs" / "clearspot.yaml").write_text("recogniser: my-whisper\n")
     mine = find_project()

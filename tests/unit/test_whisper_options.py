@@ -71,4 +71,4 @@ def test_long_recordings_alone_are_heard_in_batches(
     assert [each.get("batch_size") for each in asked] == [batch]
     fixed = {"temperature": 0.0, "condition_on_previous_text": False, "word_timestamps": True, "vad_filter": True}
     assert fixed.items() <= asked[0].items()
-    assert asked[0]["no_speech_threshold"] == 0.5, "noise after the last word is no words"
+    assert asked[0]["no_speech_threshold"] == 0.3, "noise after the last word is no words"

@@ -16,10 +16,10 @@ from clearspot.transcript import Transcript, Word
 
 BEAM_SIZE = 5
 
-NO_SPEECH = 0.5
+NO_SPEECH = 0.3
 """A window that Whisper cannot make sense of (a mean log probability under -1) is no speech from this probability on;
-0.6 is its own. Into a second of noise after the last word it put "No, no, no." with 0.52 and -1.35; speech has 0.02 and
-less, and -0.3."""
+0.6 is its own. Into a second of noise after the last word it put "No, no, no." with 0.49 to 0.52 and -1.35; speech has
+0.02 and less, and -0.3."""
 
 LONG_S = 60.0
 """Only what is longer is heard in batches: a window is 30 s, and of two there is little to gain."""
