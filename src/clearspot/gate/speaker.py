@@ -22,7 +22,7 @@ ENOUGH_S = 2.0
 MOST_TIMES = 4
 """So many times that much at most, for a line that is pauses for the most part."""
 
-SHORT_LESS = 0.10
+SHORT_LESS = 0.20
 """So much less like its voice a short line may be than a longer one (docs/measurements.md)."""
 
 
