@@ -69,16 +69,14 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
         except (BadInput, ValueError):  # too little speech, or none at all
             return None
 
-    def least(sounds: Mapping[str, Samples]) -> tuple[str, float] | None:
-        told = [(line, found) for line, sound in sounds.items() if (found := like(sound)) is not None]
-        return min(told, key=lambda one: one[1], default=None)
+    def least(told: Mapping[str, float]) -> tuple[str, float] | None:
+        return min(told.items(), key=lambda one: one[1], default=None)
 
-    def short(sounds: Mapping[str, Samples]) -> tuple[str, float] | None:
-        told = [(line, _over_and_over(like, sound)) for line, sound in sounds.items() if like(sound) is None]
-        return min(told, key=lambda one: one[1], default=None)
-
+    each = {line: like(part) for line, part in lines.items()}
+    long = {line: found for line, found in each.items() if found is not None}
+    short = {line: _over_and_over(like, lines[line]) for line, found in each.items() if found is None}
     together = [np.concatenate([*parts]) if parts else _NOTHING for parts in (disclosures, lines.values())]
-    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(lines), short(lines))
+    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(long), least(short))
 
 
 _NOTHING: Samples = np.zeros(0, dtype=np.float32)
