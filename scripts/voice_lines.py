@@ -4,7 +4,7 @@
 
 Each voice says the long disclosure, and lines of less than 1.6 seconds, heard over and over as the gate does. Both are
 held against the voice's short disclosure, which is what the gate takes for its likeness. The others are the styles that
-Kokoro ships, and for each voice the other one. ``gate.speaker.SHORT_LESS`` is from here.
+Kokoro ships. ``gate.speaker.SHORT_LESS`` is from here.
 """
 
 from __future__ import annotations

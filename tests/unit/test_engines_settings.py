@@ -25,7 +25,9 @@ def test_a_slip_in_an_engines_name_is_told_with_the_names_there_are(project: Pro
 
 def test_every_engine_that_there_is_may_have_options(project: Project) -> None:
     named = {name: {} for kind in KINDS for name in engines_of(kind)}
-    open_studio(Project(project.root, Settings(engines=named))).close()
+    studio = open_studio(Project(project.root, Settings(engines=named)))
+    studio.close()
+    assert studio.options.keys() == named.keys() > {"kokoro", "coqui", "faster-whisper"}
 
 
 @pytest.mark.parametrize("command", [("engines", "list"), ("plan", "spots/lumen-coffee"), ("serve", "--once")])

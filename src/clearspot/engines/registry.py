@@ -83,23 +83,18 @@ def make_engine(kind: Kind, name: str, where: str, *arguments: object, options: 
     known = engines_of(kind)
     if name not in known:
         raise BadInput(f"there is no {kind} engine {name!r}; there is: {', '.join(known)}.", where=where)
+    failed, remedy = "imported", "Install what it needs, or uninstall it."
     try:
         make = known[name].load()
-    except Exception as error:
-        raise MachineFault(
-            f"{kind} engine {name!r} cannot be imported: {type(error).__name__}: {error}.",
-            where=package_of(known[name]),
-            remedy="Install what it needs, or uninstall it.",
-        ) from error
-    try:
+        failed, remedy = "made", "Tell whoever makes it, or uninstall it."
         return make(*arguments, options)
     except ClearspotError:
         raise
     except Exception as error:
         raise MachineFault(
-            f"{kind} engine {name!r} cannot be made: {type(error).__name__}: {error}.",
+            f"{kind} engine {name!r} cannot be {failed}: {type(error).__name__}: {error}.",
             where=package_of(known[name]),
-            remedy="Tell whoever makes it, or uninstall it.",
+            remedy=remedy,
         ) from error
 
 
