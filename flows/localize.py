@@ -26,6 +26,7 @@ from clearspot.errors import ClearspotError, MachineFault
 from clearspot.job import Asked, Job, open_desk, open_job, open_studio
 from clearspot.pipeline import warm_up
 from clearspot.project import Project, find_project
+from clearspot.waiting import result_of
 from clearspot.work import Hands, produce, spots_at_once
 from clearspot.workshop import workshop
 
@@ -185,7 +186,7 @@ def _aside(call: Callable[[], State[Any]], stop: Callable[[], None]) -> State[An
         context = copy_context()
         future = thread.submit(lambda: context.run(call))
         try:
-            return future.result()
+            return result_of(future)
         except BaseException:
             stop()
             raise

@@ -10,6 +10,7 @@ from clearspot.delivery import Outcome, as_error, refuse_deliverable
 from clearspot.job import Job
 from clearspot.pipeline import Bed
 from clearspot.stages.align import TimedScript
+from clearspot.waiting import result_of
 from clearspot.workshop import workshop
 
 
@@ -31,7 +32,7 @@ def run_in(job: Job, folder: Path, known: TimedScript | None = None) -> list[Out
             bed = pool.submit(pipeline.look_at_bed, job)
             timed = pool.submit(timed_script)
             locales = [pool.submit(_locale, job, locale, timed, bed, folder, pool) for locale in job.locales]
-            outcomes = [outcome for future in locales for outcome in future.result()]
+            outcomes = [outcome for future in locales for outcome in result_of(future)]
         except BaseException:
             job.studio.stop()  # first, so that what waits for it ends too
             pool.shutdown(wait=False, cancel_futures=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
@@ -22,6 +22,7 @@ from clearspot.progress import Event, Tell
 from clearspot.schedule import Schedule
 from clearspot.spot import SPOT_FILE, SpotFile
 from clearspot.takedown import take_down
+from clearspot.waiting import first_done
 from clearspot.work import Hands, Runner, news, produce
 from clearspot.yamlfile import load_model
 
@@ -168,9 +169,11 @@ def sweep(
                     continue
                 under_way.add(pool.submit(begin, folder, cast(SpotPlan, planned)))
                 while len(under_way) >= hands.spots:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    done, under_way = first_done(under_way)
                     yield from (one.result() for one in done)
-            yield from (one.result() for one in as_completed(under_way))
+            while under_way:
+                done, under_way = first_done(under_way)
+                yield from (one.result() for one in done)
         except BaseException:
             desk.studio.close()  # first, so that the runs of all spots end
             raise

@@ -66,17 +66,30 @@ def test_a_revoked_voice_is_a_refusal_in_both_runners(scene: Scene, clearspot: C
     assert "status: asked 'active', allowed 'revoked'" in report["deliverables"][0]["error"]["what"]
 
 
-def test_a_stop_is_not_lost_in_prefect(scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes while somebody speaks and Prefect hands out tasks: the run ends, and nothing of it is left."""
+def kill_process() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def kill_this_thread() -> None:
+    """What the kernel may do with a signal for the process: give it to a thread that is not the main one."""
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("send", [kill_process, kill_this_thread])
+@pytest.mark.parametrize("runner", ["inline", "prefect"])
+def test_a_stop_is_not_lost(
+    scene: Scene, clearspot: Call, monkeypatch: pytest.MonkeyPatch, runner: str, send: Callable[[], None]
+) -> None:
+    """It comes while somebody speaks and tasks are handed out: the run ends, and nothing of it is left."""
     speak, told = FakeSpeech.speak, threading.Lock()
 
     def speak_and_stop(self: FakeSpeech, grant: Grant, text: str, rate: float) -> Speech:
         if told.acquire(blocking=False):
-            os.kill(os.getpid(), signal.SIGINT)
+            send()
         return speak(self, grant, text, rate)
 
     monkeypatch.setattr(FakeSpeech, "speak", speak_and_stop)
-    code, _, err = clearspot("run", scene.spot, "--runner", "prefect", "--out", scene.out)
+    code, _, err = clearspot("run", scene.spot, "--runner", runner, "--out", scene.out)
     assert code == 3
     assert "stopped before it was finished" in err
     assert [path for path in scene.out.rglob("*") if path.is_file()] == []
