@@ -2,35 +2,27 @@
 
     python -m scripts.voice_identity
 
-Renders the demo spot in a project of its own, with real engines, and holds each deliverable against the house voice and
-against each style that Kokoro ships. ``configs/listening.yaml`` has its limits from here.
+Renders the advertisements of ``programmes.yaml`` with real engines, in every shipped profile, and holds each candidate
+against the house voice and against each style that Kokoro ships. ``configs/listening.yaml`` has its limits from here.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
+import functools
 import sys
-import tempfile
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 
-from clearspot.config import load_wordings
 from clearspot.engines import kokoro
+from clearspot.engines.studio import Studio
 from clearspot.gate.speaker import Likeness, Speaker, compare
-from clearspot.job import open_studio
-from clearspot.media.audio import LISTEN_RATE_HZ, Samples, for_listening, resample
-from clearspot.media.loudness import decode_and_measure
+from clearspot.media.audio import LISTEN_RATE_HZ, resample
 from clearspot.text.spoken import spoken_form
-from clearspot.timebase import samples
-from clearspot.timeline import Placed
-from scripts.bench_project import SPOT, bench_project
+from scripts.programmes import MARKETS, PROFILES, ads, open_workshop, programmes
 
-LOCALES = ("es-ES", "it-IT", "pt-BR")
 HOUSE = {"jf_gongitsune": 0.5, "jm_kumo": 0.5}
 STYLES = {
     "house": HOUSE,
@@ -40,54 +32,47 @@ STYLES = {
 
 def main() -> None:
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
-    with bench_project() as project, tempfile.TemporaryDirectory(prefix="clearspot-identity-") as name:
-        spot = project.root / "spots" / SPOT.name
-        command = [sys.executable, "-m", "clearspot", "run", str(spot), "--runner", "inline", "--out", name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=_environment(project.root))
-        studio = open_studio(project)
-        encoder = studio.speaker_encoder()
-
-        def bytes_of(model: str) -> bytes:
-            return next(iter(studio.weights.resolve(model, commercial=True).values())).read()
-
-        model, styles = kokoro._open(bytes_of("kokoro-82m-int8")), bytes_of("kokoro-styles")
-        wordings = load_wordings(project)
-
-        def likeness(mix: dict[str, float], locale: str) -> Likeness:
-            style, text = kokoro._mean_style(styles, mix, "measured"), spoken_form(wordings[locale].short, locale)
-            sound, rate_hz = model.create(text, voice=style, lang=kokoro.LANGUAGES[locale])
-            return Likeness("spoken", encoder.embed(resample(np.asarray(sound, np.float32), rate_hz, LISTEN_RATE_HZ)))
-
-        known = {(style, locale): likeness(mix, locale) for style, mix in STYLES.items() for locale in LOCALES}
-        found: dict[str, list[Speaker]] = defaultdict(list)
-        for path in sorted(Path(name).rglob("*.receipt.json")):
-            receipt = json.loads(path.read_text(encoding="utf-8"))["receipt"]
-            heard, clips = _delivered(path.with_name(receipt["deliverable"]), receipt["timeline"])
-            for style in STYLES:
-                found[style].append(compare(heard, clips, encoder, known[style, receipt["about"]["locale"]]))
-        studio.stop()
-    print("| measured against | disclosure | lines | least line |")
-    print("|---|---|---|---|")
+    found: dict[str, list[Speaker]] = defaultdict(list)
+    with open_workshop() as shop:
+        known = functools.cache(functools.partial(likeness, shop.studio))
+        encoder = shop.studio.speaker_encoder()
+        for programme in programmes(shop, ads(), MARKETS, lambda what: print(what, file=sys.stderr)):
+            words = programme.job.disclosure_of(programme.locale)
+            for profile in PROFILES:
+                made = programme.deliver(profile, shop.folder(f"{programme.name} {profile}"))
+                clips = made.expected.timeline.clips
+                for style in STYLES:
+                    itself = known(style, programme.locale, words)
+                    found[style].append(compare(made.candidate.listening, clips, encoder, itself))
+    print("| measured against | disclosure | lines | least line | least short line |")
+    print("|---|---|---|---|---|")
     for style, all_of in found.items():
-        columns = ([one.disclosure for one in all_of], [one.lines for one in all_of], [one.least for one in all_of])
-        numbers = ([each[1] if isinstance(each, tuple) else each for each in column if each] for column in columns)
-        print(f"| {style} | " + " | ".join(f"{min(column):.2f} to {max(column):.2f}" for column in numbers) + " |")
+        columns = (
+            [one.disclosure for one in all_of],
+            [one.lines for one in all_of],
+            [one.least and one.least[1] for one in all_of],
+            [one.short and one.short[1] for one in all_of],
+        )
+        print(f"| {style} | {' | '.join(map(spread, columns))} |", flush=True)
 
 
-def _environment(root: Path) -> dict[str, str]:
-    return os.environ | {"CLEARSPOT_PROJECT": str(root)}
+def likeness(studio: Studio, style: str, locale: str, text: str) -> Likeness:
+    """How a style sounds, as the gate finds it out of a voice: by a disclosure's words."""
+
+    def bytes_of(model: str) -> bytes:
+        return next(iter(studio.weights.resolve(model, commercial=True).values())).read()
+
+    model = studio.once("measured", lambda: kokoro._open(bytes_of("kokoro-82m-int8")))
+    mean = kokoro._mean_style(bytes_of("kokoro-styles"), STYLES[style], "measured")
+    sound, rate_hz = model.create(spoken_form(text, locale), voice=mean, lang=kokoro.LANGUAGES[locale])
+    heard = resample(np.asarray(sound, np.float32), rate_hz, LISTEN_RATE_HZ)
+    return Likeness("spoken", studio.speaker_encoder().embed(heard))
 
 
-def _delivered(path: Path, timeline: list[dict[str, object]]) -> tuple[Samples, list[Placed]]:
-    """A deliverable as the gate hears it, and where its clips are."""
-    programme, _ = decode_and_measure(path)
-
-    def placed(clip: dict[str, object]) -> Placed:
-        start_s, end_s = float(str(clip["start_s"])), float(str(clip["end_s"]))
-        silence = np.zeros(samples(end_s - start_s), dtype=np.float32)
-        return Placed(str(clip["line"]), str(clip["text"]), samples(start_s), silence, 1.0)
-
-    return for_listening(programme), [placed(clip) for clip in timeline]
+def spread(column: Iterable[float | None]) -> str:
+    """From the least to the most, of those that there are."""
+    numbers = [one for one in column if one is not None]
+    return f"{min(numbers):.2f} to {max(numbers):.2f} ({len(numbers)})" if numbers else "none"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -21,11 +20,13 @@ from clearspot.config import DisclosureWording, load_wordings
 from clearspot.engines import kokoro
 from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.engines.studio import Studio
-from clearspot.gate.speaker import ENOUGH_S
+from clearspot.gate.speaker import Likeness, like, speech_in
 from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, resample
 from clearspot.project import Project
 from clearspot.text.spoken import spoken_form
+from clearspot.timebase import RATE_HZ
+from clearspot.timeline import Placed
 from clearspot.trial import open_trial
 from scripts.bench_project import SPOT, bench_project
 
@@ -113,8 +114,9 @@ def spread(
     places, found = np.random.default_rng(1), []
     for itself, said in pairs:
         heard = said if under_db is None else over(said, bed, under_db, places)
-        heard = np.tile(heard, math.ceil(ENOUGH_S * LISTEN_RATE_HZ / len(heard)))
-        found.append(float(np.dot(encoder.embed(heard), encoder.embed(itself))))
+        clip = Placed("", "", 0, resample(said, LISTEN_RATE_HZ, RATE_HZ), 1.0)
+        (who,) = encoder.embed_each([speech_in(heard, clip)])
+        found.append(like(who, Likeness("spoken", encoder.embed(itself))))
     return f"{min(found):.2f} to {max(found):.2f}"
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -249,9 +249,13 @@ class FakeEncoder:
     """Hears the same voice in everything. ``tests/engines`` has the real one."""
 
     version: str = "fake-encoder 1"
+    enough_s: float = 0.0
 
     def embed(self, samples: Samples) -> NDArray[np.float32]:
         return np.full(256, 1 / 16, dtype=np.float32)
+
+    def embed_each(self, speeches: Iterable[Samples]) -> tuple[NDArray[np.float32], ...]:
+        return tuple(self.embed(speech)[None] for speech in speeches)
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import itertools
 import json
 import math
@@ -18,6 +20,8 @@ from clearspot.errors import BadInput
 MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake or an attack."""
 
+KEPT = 64
+"""Of so many texts the values are remembered: text is small, and what is read anew for every deliverable is few."""
 
 READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t|>")
 """Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs, line ends, block
@@ -137,10 +141,7 @@ def parse_yaml(text: str, where: str) -> Any:
         BadInput: It is not YAML, or uses what is not allowed; the message has line and column.
     """
     try:
-        if not READ_OTHERWISE & set(text):
-            with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
-                return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506
+        return copy.deepcopy(_parsed(text))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -148,6 +149,15 @@ def parse_yaml(text: str, where: str) -> Any:
         raise BadInput(f"is not the YAML we read: {problem}.", where=f"{where}{at}") from error
     except (RecursionError, ValueError, OverflowError) as error:
         raise BadInput("is not the YAML we read: nested too deep or malformed.", where=where) from error
+
+
+@functools.lru_cache(KEPT)
+def _parsed(text: str) -> Any:
+    """The plain values of YAML text, and remembered: a run reads the same records over and over, and they stay so."""
+    if not READ_OTHERWISE & set(text):
+        with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
+            return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
 
 
 def load_model(kind: type[M], path: Path, *, remedy: str = "") -> M:

@@ -90,6 +90,44 @@ def test_the_whole_is_the_originals(encoder: ResemblyzerEncoder) -> None:
     assert similarity(embedding, np.array(GOLDEN["embedding"], dtype=np.float32)) == pytest.approx(1, abs=1e-6)
 
 
+# --- several pieces at once --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [1.6, 1.61, 2.4, 3.19, 3.2, 3.21, 4.81, 30.0])
+def test_few_windows_leave_nothing_unheard(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """What is at any moment of a piece is in a window; the last 10 ms may be in none."""
+    monkeypatch.setattr(speaker, "mel_spectrogram", lambda speech: np.arange(len(speech) // speaker.MEL_HOP + 1))
+    windows = speaker.windows_over(np.ones(round(seconds * LISTEN_RATE_HZ), dtype=np.float32))
+    assert set(windows.ravel()) == set(range(round(seconds * 100)))
+    assert len(windows) == -(-round(seconds * 100) // speaker.WINDOW_FRAMES)
+
+
+def test_pieces_at_once_are_what_each_is_alone(encoder: ResemblyzerEncoder, recording: Samples) -> None:
+    pieces = [recording[at * LISTEN_RATE_HZ :][: round(length_s * LISTEN_RATE_HZ)] for at, length_s in ((2, 3), (9, 5))]
+    together = encoder.embed_each(pieces)
+    assert [each.shape for each in together] == [(2, 256), (4, 256)]
+    for piece, who in zip(pieces, together, strict=True):
+        assert encoder.embed_each([piece])[0] == pytest.approx(who, abs=1e-6)
+        assert np.linalg.norm(who, axis=1) == pytest.approx(1, abs=1e-6)
+        mean = who.mean(axis=0)
+        assert similarity(mean, encoder.embed_speech(speaker.level_to(piece, speaker.LOUDNESS_DBFS))) > 0.97
+
+
+def test_what_is_too_short_is_heard_over_and_over(encoder: ResemblyzerEncoder, recording: Samples) -> None:
+    brief = recording[2 * LISTEN_RATE_HZ :][: LISTEN_RATE_HZ * 7 // 10]
+    (who,) = encoder.embed_each([brief])
+    assert who == pytest.approx(encoder.embed_each([np.tile(brief, 3)])[0], abs=1e-6)
+
+
+def test_in_what_cannot_be_heard_nobody_is(encoder: ResemblyzerEncoder, recording: Samples) -> None:
+    piece = recording[2 * LISTEN_RATE_HZ :][: 2 * LISTEN_RATE_HZ]
+    broken = np.where(np.arange(len(piece)) == 5, np.float32(np.nan), piece)
+    silent, empty, damaged, heard = encoder.embed_each([np.zeros_like(piece), piece[:0], broken, piece])
+    assert [len(each) for each in (silent, empty, damaged, heard)] == [0, 0, 0, 2]
+    assert encoder.embed_each([]) == ()
+    assert encoder.embed_each([piece[:0]])[0].shape == (0, 256)
+
+
 # --- voices ------------------------------------------------------------------------------------------------------
 
 

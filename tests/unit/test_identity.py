@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.engines.weights import Weights
 from clearspot.errors import BadInput, MachineFault
 from clearspot.files import PinnedFile
-from clearspot.gate.speaker import Likeness, compare
+from clearspot.gate.speaker import WINDOW_S, Likeness, compare, speech_in
 from clearspot.hashing import sha256_file
 from clearspot.identity import DOMAIN, likeness_of
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
@@ -33,6 +35,7 @@ class ByLevel:
     """Two voices, told from each other by how loud they are; silence is nobody's."""
 
     version = "by level"
+    enough_s = 1.0
 
     def embed(self, samples: Samples) -> np.ndarray:
         level = float(np.abs(samples).max(initial=0.0))
@@ -41,13 +44,17 @@ class ByLevel:
         share = np.float32(level)
         return np.array([share, np.sqrt(1 - share * share)], dtype=np.float32)
 
+    def embed_each(self, speeches: Iterable[Samples]) -> tuple[np.ndarray, ...]:
+        return tuple(self.embed(speech)[None] if speech.any() else np.zeros((0, 2)) for speech in speeches)
+
 
 NORA = Likeness("spoken", np.array([0.1, np.sqrt(0.99)], dtype=np.float32))
-ENCODER: SpeakerEncoder = ByLevel()  # type: ignore[assignment]
+ENCODER: SpeakerEncoder = ByLevel()
 
 
-def placed(line: str, start_s: int, length_s: int = 1) -> Placed:
-    return Placed(line, line, start_s * RATE_HZ, np.zeros(length_s * RATE_HZ, dtype=np.float32), 1.0)
+def placed(line: str, start_s: float, length_s: float = 1.0) -> Placed:
+    """A clip that speaks all the time."""
+    return Placed(line, line, round(start_s * RATE_HZ), np.ones(round(length_s * RATE_HZ), dtype=np.float32), 1.0)
 
 
 def listening(**levels: float) -> tuple[Samples, list[Placed]]:
@@ -60,44 +67,75 @@ def test_each_part_is_held_against_the_voice() -> None:
     found = compare(*listening(disclosure=0.1, hook=0.1, offer=0.9), ENCODER, NORA)
     assert found.kind == "spoken"
     assert found.disclosure == pytest.approx(1.0)
-    assert found.lines == pytest.approx(0.52, abs=0.01)
+    assert found.lines == pytest.approx(0.87, abs=0.01), "the mean of one that is and one that is not"
     assert found.least == ("offer", pytest.approx(0.52, abs=0.01))
+    assert found.short is None
 
 
 def test_every_disclosure_counts() -> None:
     sound, clips = listening(disclosure=0.1, hook=0.1, again=0.9)
     clips[2] = placed("disclosure", 2)
     found = compare(sound, clips, ENCODER, NORA)
-    assert found.disclosure == pytest.approx(0.52, abs=0.01)
+    assert found.disclosure == pytest.approx(0.87, abs=0.01)
     assert found.least == ("hook", pytest.approx(1.0))
 
 
-def test_what_is_too_little_to_tell_is_nobodys() -> None:
+def test_where_nobody_is_heard_it_is_nobody_whom_we_know() -> None:
     found = compare(*listening(disclosure=0.1, hook=0.0, offer=0.1), ENCODER, NORA)
-    assert (found.least, found.short) == (("offer", pytest.approx(1.0)), ("hook", 0.0))
+    assert found.least == ("hook", 0.0)
+    assert found.lines == pytest.approx(1.0), "of what is heard"
     found = compare(*listening(disclosure=0.0, hook=0.0), ENCODER, NORA)
-    assert (found.disclosure, found.lines, found.least) == (None, None, None)
+    assert (found.disclosure, found.lines, found.least) == (None, None, ("hook", 0.0))
     sound, clips = listening(disclosure=0.1, hook=0.1)
-    assert compare(sound[: LISTEN_RATE_HZ // 2], clips, ENCODER, NORA).lines is None
+    found = compare(sound[: LISTEN_RATE_HZ // 2], clips, ENCODER, NORA)  # the file ends before it was all said
+    assert (found.disclosure, found.lines, found.short) == (None, None, ("hook", 0.0))
 
 
-class Patient(ByLevel):
-    """Hears nobody in less than a second."""
-
-    def embed(self, samples: Samples) -> np.ndarray:
-        if len(samples) < LISTEN_RATE_HZ:
-            raise BadInput("holds too little speech.")
-        return super().embed(samples)
-
-
-def test_a_line_that_says_too_little_is_heard_over_and_over() -> None:
+def test_a_line_that_says_too_little_counts_by_itself_and_with_the_others() -> None:
     sound, clips = listening(disclosure=0.1, hook=0.1, offer=0.9)
-    brief = Placed("offer", "offer", 2 * RATE_HZ, np.zeros(RATE_HZ // 3, dtype=np.float32), 1.0)
-    found = compare(sound, [*clips[:2], brief], Patient(), NORA)  # type: ignore[arg-type]
+    found = compare(sound, [*clips[:2], placed("offer", 2, 0.34)], ENCODER, NORA)
     assert found.least == ("hook", pytest.approx(1.0))
     assert found.short == ("offer", pytest.approx(0.52, abs=0.01))
-    silent = compare(*listening(disclosure=0.1, hook=0.1, offer=0.0), Patient(), NORA)  # type: ignore[arg-type]
-    assert silent.short == ("offer", 0.0), "nobody is heard in it, so it is nobody's whom we know"
+    assert found.lines == pytest.approx(0.87, abs=0.01)
+    shorts = [placed(line, at, 0.5) for at, line in enumerate(("disclosure", "hook", "offer"))]
+    found = compare(sound, shorts, ENCODER, NORA)
+    assert found.disclosure is None, "too little to tell"
+    assert found.lines == pytest.approx(0.87, abs=0.01), "together they are enough"
+
+
+def with_pause(pause_s: float) -> Placed:
+    """A clip of speech, a pause, and speech again: half a second each time."""
+    half = np.ones(RATE_HZ // 2, dtype=np.float32)
+    pause = np.zeros(round(pause_s * RATE_HZ), dtype=np.float32)
+    return Placed("hook", "hook", RATE_HZ, np.concatenate([half, pause, half]), 1.0)
+
+
+@pytest.mark.parametrize(("pause_s", "heard_s"), [(0.0, 1.0), (0.2, 1.2), (0.3, 1.2), (2.0, 1.2)])
+def test_long_pauses_are_not_listened_to(pause_s: float, heard_s: float) -> None:
+    """A tenth of a second of them on either side, whatever the file has in them."""
+    sound = np.arange(5 * LISTEN_RATE_HZ, dtype=np.float32)
+    clip = with_pause(pause_s)
+    heard = speech_in(sound, clip)
+    assert len(heard) == pytest.approx(heard_s * LISTEN_RATE_HZ, abs=1)
+    assert heard[0] == LISTEN_RATE_HZ
+    assert heard[-1] == round(clip.end_s * LISTEN_RATE_HZ) - 1
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 40_000)), max_size=6), st.integers(0, 200_000), st.integers(0, 10)
+)
+def test_what_is_listened_to_is_in_the_file_and_in_the_clip(
+    parts: list[tuple[bool, int]], start: int, file_s: int
+) -> None:
+    made = [np.full(length, 0.5 * speaks, dtype=np.float32) for speaks, length in parts]
+    clip = Placed("hook", "hook", start, np.concatenate([np.zeros(0, dtype=np.float32), *made]), 1.0)
+    heard = speech_in(np.arange(file_s * LISTEN_RATE_HZ, dtype=np.float32), clip)
+    assert (np.diff(heard) > 0).all()
+    if len(heard):
+        assert heard[0] >= round(clip.start_s * LISTEN_RATE_HZ)
+        assert heard[-1] <= clip.end_s * LISTEN_RATE_HZ + WINDOW_S * LISTEN_RATE_HZ
+    if not any(speaks for speaks, _ in parts):
+        assert len(heard) == 0
 
 
 # --- where it comes from -----------------------------------------------------------------------------------------

@@ -135,8 +135,8 @@ class PerthWatermarker:
     def run(self, network: str, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """One of the networks alone: levels, shape (frames, 128), to what it says, shape (frames, 128 or 2)."""
         session = self._ready()[network]
-        said: NDArray[np.float32] = session.run(["said"], {"bands": np.ascontiguousarray(bands.T)[None]})[0][0].T
-        return said
+        said: NDArray[np.float32] = session.run(["said"], {"bands": np.ascontiguousarray(bands.T)[None, :, None]})[0]
+        return said[0, :, 0].T
 
     def _ready(self) -> Mapping[str, Any]:
         with self._lock:
@@ -202,7 +202,10 @@ def _load(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _graph(tensors: Mapping[str, NDArray[Any]], stack: str, outputs: int) -> bytes:
-    """One stack of convolutions in ONNX: ``bands`` (1, 128, frames) to ``said`` (1, outputs, frames)."""
+    """One stack of convolutions in ONNX: ``bands`` (1, 128, 1, frames) to ``said`` (1, outputs, 1, frames).
+
+    Like an image of one line: for images, ONNX Runtime has the faster convolution.
+    """
     from onnx import TensorProto, checker, helper, numpy_helper
 
     nodes, weights, channels, last = [], [], BANDS, DEPTH - 1
@@ -211,17 +214,20 @@ def _graph(tensors: Mapping[str, NDArray[Any]], stack: str, outputs: int) -> byt
         made = outputs if layer == last else HIDDEN
         weight = _tensor(tensors, f"{stack}.{layer}.conv.weight", (made, channels, kernel))
         bias = _tensor(tensors, f"{stack}.{layer}.conv.bias", (made,))
-        weights += [numpy_helper.from_array(weight, f"w{layer}"), numpy_helper.from_array(bias, f"b{layer}")]
+        weights += [
+            numpy_helper.from_array(weight[:, :, None], f"w{layer}"),
+            numpy_helper.from_array(bias, f"b{layer}"),
+        ]
         given, sums = f"in{layer}" if layer else "bands", f"sums{layer}" if layer < last else "said"
-        nodes.append(helper.make_node("Conv", [given, f"w{layer}", f"b{layer}"], [sums], pads=[kernel // 2] * 2))
+        nodes.append(helper.make_node("Conv", [given, f"w{layer}", f"b{layer}"], [sums], pads=[0, kernel // 2] * 2))
         if layer < last:
             nodes.append(helper.make_node("LeakyRelu", [sums], [f"in{layer + 1}"], alpha=0.01))
         channels = made
     graph = helper.make_graph(
         nodes,
         stack,
-        [helper.make_tensor_value_info("bands", TensorProto.FLOAT, [1, BANDS, "frames"])],
-        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [1, outputs, "frames"])],
+        [helper.make_tensor_value_info("bands", TensorProto.FLOAT, [1, BANDS, 1, "frames"])],
+        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [1, outputs, 1, "frames"])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +80,11 @@ class SpeakerEncoder(Protocol):
         """What makes the vectors, as it stands in the receipt."""
         ...
 
+    @property
+    def enough_s(self) -> float:
+        """The seconds of speech that it takes to say whose it is."""
+        ...
+
     def embed(self, samples: Samples) -> NDArray[np.float32]:
         """The voice in mono float32 samples at 16 kHz.
 
@@ -92,6 +98,22 @@ class SpeakerEncoder(Protocol):
             BadInput: It is silent, is not made of finite numbers, or holds too little speech.
             Refused: The weights are not those that ``models.yaml`` names.
             MachineFault: The weights cannot be loaded.
+        """
+        ...
+
+    def embed_each(self, speeches: Iterable[Samples]) -> tuple[NDArray[np.float32], ...]:
+        """The voice in several pieces of speech, mono float32 at 16 kHz, without long silences.
+
+        Args:
+            speeches: Each of the shape (samples,); one that is too short to compare is heard over and over.
+
+        Returns:
+            Of each, who speaks in every stretch of it: float32, shape (stretches, 256), each of length 1; their mean is
+            who speaks in all of it. No stretches of what is silent, or not made of finite numbers.
+
+        Raises:
+            Refused: See ``embed``.
+            MachineFault: See ``embed``.
         """
         ...
 

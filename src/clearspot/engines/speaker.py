@@ -9,8 +9,9 @@ speech is brought to the same loudness.
 from __future__ import annotations
 
 import functools
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,9 @@ STEP_FRAMES = round(LISTEN_RATE_HZ / 1.3 / MEL_HOP)
 MIN_COVERAGE = 0.75
 """How much of the last window must be speech."""
 
+NO_WINDOWS: NDArray[np.float32] = np.zeros((0, WINDOW_FRAMES, MEL_BANDS), dtype=np.float32)
+NO_EMBEDDINGS: NDArray[np.float32] = np.zeros((0, EMBEDDING_SIZE), dtype=np.float32)
+
 BATCH_WINDOWS = 64
 BATCH_FRAMES = 6000
 """How much is worked on at once: an hour of speech needs no more memory than a minute."""
@@ -66,6 +70,10 @@ class ResemblyzerEncoder:
         self._read_weights = read_weights
         self._session: Any = None
         self._lock = threading.Lock()
+
+    @property
+    def enough_s(self) -> float:
+        return MIN_SPEECH_S
 
     @functools.cached_property
     def version(self) -> str:
@@ -88,21 +96,24 @@ class ResemblyzerEncoder:
         Raises:
             BadInput: The network hears no voice in it.
         """
-        starts = window_starts(len(speech))
-        missing = (starts[-1] + WINDOW_FRAMES) * MEL_HOP - len(speech)
-        mels = mel_spectrogram(np.pad(speech, (0, max(0, missing))))
-        windows = np.stack([mels[start : start + WINDOW_FRAMES] for start in starts])
-        mean = self.embed_mels(windows).mean(axis=0)
+        mean = self.embed_mels(_windows(speech, window_starts(len(speech)))).mean(axis=0)
         length = float(np.linalg.norm(mean))
         if not np.isfinite(length) or length == 0:
             raise BadInput("has no voice that can be compared.")
         return np.asarray(mean / length, dtype=np.float32)
 
+    def embed_each(self, speeches: Iterable[Samples]) -> tuple[NDArray[np.float32], ...]:
+        """See ``SpeakerEncoder.embed_each``."""
+        windows = [windows_over(filled(speech)) for speech in speeches]
+        heard = self.embed_mels(np.concatenate([NO_WINDOWS, *windows]))
+        return tuple(np.split(heard, np.cumsum([len(each) for each in windows]))[:-1])
+
     def embed_mels(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network alone: mel spectrograms, shape (windows, 160, 40), to embeddings, shape (windows, 256)."""
         session = self._ready()
         batches = [windows[at : at + BATCH_WINDOWS] for at in range(0, len(windows), BATCH_WINDOWS)]
-        return np.concatenate([session.run(["embeddings"], {"mels": batch})[0] for batch in batches])
+        said = [session.run(["embeddings"], {"mels": batch})[0] for batch in batches]
+        return np.concatenate([NO_EMBEDDINGS, *said])
 
     def _ready(self) -> Any:
         with self._lock:
@@ -148,6 +159,13 @@ def speech_of(samples: Samples) -> Samples:
     return level_to(speech, LOUDNESS_DBFS)  # once more: silences must not count
 
 
+def filled(speech: Samples) -> Samples:
+    """Speech at the common loudness, over and over until it fills a window; nothing where there is nothing to hear."""
+    if not speech.any() or not np.isfinite(speech).all():
+        return speech[:0]
+    return level_to(np.tile(speech, math.ceil(MIN_SPEECH_S * LISTEN_RATE_HZ / len(speech))), LOUDNESS_DBFS)
+
+
 def level_to(samples: Samples, level_dbfs: float) -> Samples:
     """The same sound with a mean power of ``level_dbfs``, shape (samples,).
 
@@ -159,6 +177,21 @@ def level_to(samples: Samples, level_dbfs: float) -> Samples:
         raise BadInput("is silent; there is no voice to compare.")
     gain_db = level_dbfs - 10 * np.log10(power)
     return np.asarray(samples * 10 ** (gain_db / 20), dtype=np.float32)
+
+
+def windows_over(speech: Samples) -> NDArray[np.float32]:
+    """As few windows as leave nothing of some speech unheard, evenly apart, shape (windows, 160, 40)."""
+    if not len(speech):
+        return NO_WINDOWS
+    last = max(0, len(speech) // MEL_HOP - WINDOW_FRAMES)
+    return _windows(speech, np.linspace(0, last, 1 + math.ceil(last / WINDOW_FRAMES)).astype(int).tolist())
+
+
+def _windows(speech: Samples, starts: Sequence[int]) -> NDArray[np.float32]:
+    """What the network looks at from these frames on; silence is added where the last reaches beyond the end."""
+    missing = (starts[-1] + WINDOW_FRAMES) * MEL_HOP - len(speech)
+    mels = mel_spectrogram(np.pad(speech, (0, max(0, missing))))
+    return np.stack([mels[start : start + WINDOW_FRAMES] for start in starts])
 
 
 def window_starts(length: int) -> list[int]:

@@ -10,7 +10,7 @@ from clearspot.config import DeliverableLimits, Profile
 from clearspot.consent.grant import Grant
 from clearspot.engines.protocols import Recogniser, SpeakerEncoder, Watermarker
 from clearspot.errors import Refused
-from clearspot.gate.levels import ClipLevel, level_of
+from clearspot.gate.levels import ClipLevel, level_of, speech_level_of
 from clearspot.gate.requirements import Requirements
 from clearspot.gate.speaker import Likeness, Speaker, compare
 from clearspot.media.audio import LISTEN_RATE_HZ, essence_sha256
@@ -119,7 +119,7 @@ def gather(
             hold_against(clip.text, match, expected.protected, locale),
             match.start_s,
             match.end_s,
-            level_of(candidate.listening, clip),
+            (level_of if clip.line_id == DISCLOSURE_ID else speech_level_of)(candidate.listening, clip),
         )
         for clip, match in zip(clips, matches, strict=True)
     )

@@ -7,6 +7,7 @@ under it and nobody hears it there; so does anything that would hide itself so.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,32 +48,44 @@ SILENT_DB = -120.0
 class ClipLevel:
     """Of one clip in the delivered file: its speech's root-mean-square level and that of what else is heard (dBFS).
 
-    ``background_db`` is the loudest of it; as loud as the speech where it cannot be told.
+    ``background_db`` is the loudest of it; as loud as the speech where it cannot be told, and louder than anything
+    where nobody looked.
     """
 
     speech_db: float
-    background_db: float
+    background_db: float = math.inf
 
     @property
     def clear_by_db(self) -> float:
         return self.speech_db - self.background_db
 
 
-def level_of(listening: Samples, placed: Placed) -> ClipLevel:
-    """The level of a clip in its place in a delivered file, and of what else is heard there.
+def speech_level_of(listening: Samples, placed: Placed) -> ClipLevel:
+    """The level of a clip in its place in a delivered file; what else is heard there is not looked for.
 
     Args:
         listening: The whole file, mono at 16 kHz, shape (samples,).
         placed: The clip as it was made, and where it is.
     """
     if not np.isfinite(listening).all():
-        return ClipLevel(SILENT_DB, SILENT_DB)
-    clip = for_listening(placed.samples)
-    start, guard = round(placed.start_s * LISTEN_RATE_HZ), round(GUARD_S * LISTEN_RATE_HZ)
-    speech_db = _speech_db(listening[start : start + len(clip)])
-    heard, alone = _together(listening, np.pad(clip, guard), start - guard)
+        return ClipLevel(SILENT_DB)
+    start, end = (round(at_s * LISTEN_RATE_HZ) for at_s in (placed.start_s, placed.end_s))
+    return ClipLevel(_speech_db(listening[start:end]))
+
+
+def level_of(listening: Samples, placed: Placed) -> ClipLevel:
+    """The level of a clip in its place in a delivered file, and of what else is heard there.
+
+    Args:
+        listening: See ``speech_level_of``.
+        placed: See ``speech_level_of``.
+    """
+    speech_db = speech_level_of(listening, placed).speech_db
     if speech_db <= SILENT_DB:
         return ClipLevel(speech_db, speech_db)
+    clip = for_listening(placed.samples)
+    start, guard = round(placed.start_s * LISTEN_RATE_HZ), round(GUARD_S * LISTEN_RATE_HZ)
+    heard, alone = _together(listening, np.pad(clip, guard), start - guard)
     mask = _spread(_in_bands(alone)) * 10 ** (MASK_DB / 10)
     if (mask < 10 ** ((speech_db + ROOM_DB) / 10)).mean() < LEAST_ROOM:
         return ClipLevel(speech_db, speech_db)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearspot.config import LikenessKind
 from clearspot.engines.protocols import SpeakerEncoder
-from clearspot.errors import BadInput
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.spot import DISCLOSURE_ID
+from clearspot.timebase import RATE_HZ
 from clearspot.timeline import Placed
 
-ENOUGH_S = 2.0
-"""A line of less speech than the encoder compares is heard over and over until there is so much of it."""
+WINDOW_S = 0.02
+ACTIVE_DB = -30.0
+"""A window this much under the loudest of its clip is still speech, as for the clip's level."""
 
-MOST_TIMES = 4
-"""So many times that much at most, for a line that is pauses for the most part."""
+AROUND_WINDOWS = 5
+"""A tenth of a second on either side of speech belongs to it, so that pauses of up to a fifth do."""
 
 SHORT_LESS = 0.20
 """So much less like its voice a short line may be than a longer one (docs/measurements.md)."""
@@ -39,8 +41,8 @@ class Speaker:
     """How like the voice the speech is: cosine similarities, 1 for the same, None where there is too little to tell.
 
     ``disclosure`` is that of every disclosure together, ``lines`` that of every line, ``least`` the line that is least
-    like it, with how like it is; ``short`` the same of lines that say too little by themselves (0: nobody
-    is heard).
+    like it, with how like it is; ``short`` the same of lines that say too little by themselves and were heard over and
+    over (0: nobody is heard).
     """
 
     kind: LikenessKind
@@ -59,35 +61,65 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
         encoder: Hears who speaks.
         likeness: How the voice sounds.
     """
-    parts = {(clip.line_id, clip.start_s): _part(listening, clip) for clip in clips}
-    disclosures = [part for (line, _), part in parts.items() if line == DISCLOSURE_ID]
-    lines = {line: part for (line, _), part in parts.items() if line != DISCLOSURE_ID}
+    clips = tuple(clips)
+    speeches = [speech_in(listening, clip) for clip in clips]
+    pieces = [_Piece(len(speech), who) for speech, who in zip(speeches, encoder.embed_each(speeches), strict=True)]
+    disclosures = [piece for clip, piece in zip(clips, pieces, strict=True) if clip.line_id == DISCLOSURE_ID]
+    lines = {clip.line_id: piece for clip, piece in zip(clips, pieces, strict=True) if clip.line_id != DISCLOSURE_ID}
+    enough = encoder.enough_s * LISTEN_RATE_HZ
 
-    def like(sound: Samples) -> float | None:
-        try:
-            return float(np.dot(encoder.embed(sound), likeness.embedding))
-        except (BadInput, ValueError):  # too little speech, or none at all
-            return None
+    def together(all_of: Collection[_Piece]) -> float | None:
+        heard = [piece for piece in all_of if len(piece.who)]
+        too_little = not heard or sum(piece.length for piece in heard) < enough
+        return None if too_little else like(np.concatenate([piece.who for piece in heard]), likeness)
 
-    def least(told: Mapping[str, float]) -> tuple[str, float] | None:
-        return min(told.items(), key=lambda one: one[1], default=None)
+    def least(told: Mapping[str, _Piece]) -> tuple[str, float] | None:
+        return min(((line, like(piece.who, likeness)) for line, piece in told.items()), key=itemgetter(1), default=None)
 
-    each = {line: like(part) for line, part in lines.items()}
-    long = {line: found for line, found in each.items() if found is not None}
-    short = {line: _over_and_over(like, lines[line]) for line, found in each.items() if found is None}
-    together = [np.concatenate([*parts]) if parts else _NOTHING for parts in (disclosures, lines.values())]
-    return Speaker(likeness.kind, like(together[0]), like(together[1]), least(long), least(short))
-
-
-_NOTHING: Samples = np.zeros(0, dtype=np.float32)
-
-
-def _over_and_over(like: Callable[[Samples], float | None], part: Samples) -> float:
-    """How like the voice a short line is, said as often as makes enough of it; 0 where nobody is heard in it at all."""
-    enough = math.ceil(ENOUGH_S * LISTEN_RATE_HZ / max(1, len(part)))
-    tries = (like(np.tile(part, times * enough)) for times in range(1, MOST_TIMES + 1))  # pauses do not count
-    return next((found for found in tries if found is not None), 0.0)
+    return Speaker(
+        likeness.kind,
+        together(disclosures),
+        together(lines.values()),
+        least({line: piece for line, piece in lines.items() if piece.length >= enough}),
+        least({line: piece for line, piece in lines.items() if piece.length < enough}),
+    )
 
 
-def _part(listening: Samples, clip: Placed) -> Samples:
-    return listening[round(clip.start_s * LISTEN_RATE_HZ) : round(clip.end_s * LISTEN_RATE_HZ)]
+class _Piece(NamedTuple):
+    """A clip's speech: how many samples it is, and who is heard in each stretch of it, shape (stretches, 256)."""
+
+    length: int
+    who: NDArray[np.float32]
+
+
+def speech_in(listening: Samples, clip: Placed) -> Samples:
+    """What is heard in a file where a clip speaks, its long pauses left out.
+
+    It is the clip that says when somebody speaks: in the file there may be music, in which nobody could tell.
+
+    Args:
+        listening: Mono float32 at 16 kHz, shape (samples,).
+        clip: As it was made, and where it is.
+    """
+    from scipy.ndimage import binary_dilation
+
+    made, heard = round(WINDOW_S * RATE_HZ), round(WINDOW_S * LISTEN_RATE_HZ)
+    whole = np.pad(clip.samples, (0, -len(clip.samples) % made)).reshape(-1, made)
+    power = (whole.astype(np.float64) ** 2).mean(axis=1)
+    active = power > power.max(initial=0.0) * 10 ** (ACTIVE_DB / 10)
+    speaks: NDArray[np.bool_] = binary_dilation(active, iterations=AROUND_WINDOWS)
+    start = round(clip.start_s * LISTEN_RATE_HZ)
+    there = listening[start : start + len(speaks) * heard]
+    return there[np.repeat(speaks, heard)[: len(there)]]
+
+
+def like(who: NDArray[np.float32], likeness: Likeness) -> float:
+    """How like a voice some speech is: their cosine similarity; 0 where nobody is heard.
+
+    Args:
+        who: The speaker in each stretch of it, float32, shape (stretches, 256).
+        likeness: How the voice sounds.
+    """
+    whole = who.sum(axis=0)
+    length = float(np.linalg.norm(whole))
+    return float(np.dot(whole, likeness.embedding)) / length if length > 0 else 0.0
