@@ -56,24 +56,37 @@ def test_a_worker_of_rays_that_is_killed_costs_time_and_nothing_else(site: Site)
     assert site.leftovers() == []
 
 
-JOIN = "import ray; ray.init(sys.argv[1], logging_level='CRITICAL'); print(ray.get(ray.remote(lambda: 'ran').remote()))"
+JOIN = """import sys, ray
+ray.init(sys.argv[1], logging_level='CRITICAL')
+print(ray.get(ray.remote(num_cpus=0)(lambda: 'ran').remote()))
+"""
+STRANGER_S = 45.0
+"""Who has the token is in within a few seconds; who has none is told so, or knocks for minutes."""
 
 
 def test_only_who_has_the_runs_token_runs_code_on_the_workers(site: Site) -> None:
     run = site.start()
     wait_for(run, lambda: site.notes("begun"), "nothing began")
+    held = site.notes("begun")[0]["pid"]
     (head,) = [one for one in psutil.Process(run.pid).children(recursive=True) if one.name() == "gcs_server"]
     (port,) = {one.laddr.port for one in head.net_connections("inet") if one.status == psutil.CONN_LISTEN}
     (host,) = [word.partition("=")[2] for word in head.cmdline() if word.startswith("--node-ip-address=")]
     own = head.environ()["RAY_AUTH_TOKEN"]
 
     def ran(**given: str) -> bool:
-        command = [sys.executable, "-c", f"import sys; {JOIN}", f"{host}:{port}"]
-        done = subprocess.run(command, env=os.environ | given, stdout=subprocess.PIPE, timeout=WAIT_S, check=False)
+        command = [sys.executable, "-c", JOIN, f"{host}:{port}"]
+        try:
+            done = subprocess.run(command, env=os.environ | given, capture_output=True, timeout=STRANGER_S, check=False)
+        except subprocess.TimeoutExpired:
+            return False
         return done.stdout == b"ran\n"
 
-    assert not ran(RAY_AUTH_MODE="disabled")
-    assert not ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="f" * len(own))
-    assert ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=own)
+    os.kill(held, signal.SIGSTOP)  # the run lasts until everybody has knocked
+    try:
+        assert not ran(RAY_AUTH_MODE="disabled")
+        assert not ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="f" * len(own))
+        assert ran(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=own), "nobody at all gets in, so nothing was shown"
+    finally:
+        os.kill(held, signal.SIGCONT)
     said, told = run.communicate(timeout=WAIT_S)
     assert json.loads(said)["exit_code"] == 0, told
