@@ -18,8 +18,8 @@ from clearspot.timebase import RATE_HZ
 from clearspot.timeline import Placed
 
 WINDOW_S = 0.02
-ACTIVE_DB = -30.0
-"""A window this much under the loudest of its clip is still speech, as for the clip's level."""
+PAUSE_DB = -60.0
+"""A window this much under the loudest of its clip is a pause: whatever a clip has there, nobody hears it."""
 
 AROUND_WINDOWS = 5
 """A tenth of a second on either side of speech belongs to it, so that pauses of up to a fifth do."""
@@ -106,7 +106,7 @@ def speech_in(listening: Samples, clip: Placed) -> Samples:
     made, heard = round(WINDOW_S * RATE_HZ), round(WINDOW_S * LISTEN_RATE_HZ)
     whole = np.pad(clip.samples, (0, -len(clip.samples) % made)).reshape(-1, made)
     power = (whole.astype(np.float64) ** 2).mean(axis=1)
-    active = power > power.max(initial=0.0) * 10 ** (ACTIVE_DB / 10)
+    active = power > power.max(initial=0.0) * 10 ** (PAUSE_DB / 10)
     speaks: NDArray[np.bool_] = binary_dilation(active, iterations=AROUND_WINDOWS)
     start = round(clip.start_s * LISTEN_RATE_HZ)
     there = listening[start : start + len(speaks) * heard]
