@@ -20,13 +20,11 @@ from clearspot.config import DisclosureWording, load_wordings
 from clearspot.engines import kokoro
 from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.engines.studio import Studio
-from clearspot.gate.speaker import Likeness, like, speech_in
+from clearspot.gate.speaker import Likeness, like
 from clearspot.job import open_studio
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples, decode, resample
 from clearspot.project import Project
 from clearspot.text.spoken import spoken_form
-from clearspot.timebase import RATE_HZ
-from clearspot.timeline import Placed
 from clearspot.trial import open_trial
 from scripts.bench_project import SPOT, bench_project
 
@@ -114,8 +112,7 @@ def spread(
     places, found = np.random.default_rng(1), []
     for itself, said in pairs:
         heard = said if under_db is None else over(said, bed, under_db, places)
-        clip = Placed("", "", 0, resample(said, LISTEN_RATE_HZ, RATE_HZ), 1.0)
-        (who,) = encoder.embed_each([speech_in(heard, clip)])
+        (who,) = encoder.embed_each([heard])
         found.append(like(who, Likeness("spoken", encoder.embed(itself))))
     return f"{min(found):.2f} to {max(found):.2f}"
 

@@ -102,7 +102,7 @@ class SpeakerEncoder(Protocol):
         ...
 
     def embed_each(self, speeches: Iterable[Samples]) -> tuple[NDArray[np.float32], ...]:
-        """The voice in several pieces of speech, mono float32 at 16 kHz, without long silences.
+        """The voice in several pieces of speech, mono float32 at 16 kHz.
 
         Args:
             speeches: Each of the shape (samples,); one that is too short to compare is heard over and over.

@@ -14,15 +14,7 @@ from clearspot.config import LikenessKind
 from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
 from clearspot.spot import DISCLOSURE_ID
-from clearspot.timebase import RATE_HZ
 from clearspot.timeline import Placed
-
-WINDOW_S = 0.02
-PAUSE_DB = -60.0
-"""A window this much under the loudest of its clip is a pause: whatever a clip has there, nobody hears it."""
-
-AROUND_WINDOWS = 5
-"""A tenth of a second on either side of speech belongs to it, so that pauses of up to a fifth do."""
 
 SHORT_LESS = 0.20
 """So much less like its voice a short line may be than a longer one (docs/measurements.md)."""
@@ -62,7 +54,7 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
         likeness: How the voice sounds.
     """
     clips = tuple(clips)
-    speeches = [speech_in(listening, clip) for clip in clips]
+    speeches = [_part(listening, clip) for clip in clips]
     pieces = [_Piece(len(speech), who) for speech, who in zip(speeches, encoder.embed_each(speeches), strict=True)]
     disclosures = [piece for clip, piece in zip(clips, pieces, strict=True) if clip.line_id == DISCLOSURE_ID]
     lines = {clip.line_id: piece for clip, piece in zip(clips, pieces, strict=True) if clip.line_id != DISCLOSURE_ID}
@@ -92,25 +84,8 @@ class _Piece(NamedTuple):
     who: NDArray[np.float32]
 
 
-def speech_in(listening: Samples, clip: Placed) -> Samples:
-    """What is heard in a file where a clip speaks, its long pauses left out.
-
-    It is the clip that says when somebody speaks: in the file there may be music, in which nobody could tell.
-
-    Args:
-        listening: Mono float32 at 16 kHz, shape (samples,).
-        clip: As it was made, and where it is.
-    """
-    from scipy.ndimage import binary_dilation
-
-    made, heard = round(WINDOW_S * RATE_HZ), round(WINDOW_S * LISTEN_RATE_HZ)
-    whole = np.pad(clip.samples, (0, -len(clip.samples) % made)).reshape(-1, made)
-    power = (whole.astype(np.float64) ** 2).mean(axis=1)
-    active = power > power.max(initial=0.0) * 10 ** (PAUSE_DB / 10)
-    speaks: NDArray[np.bool_] = binary_dilation(active, iterations=AROUND_WINDOWS)
-    start = round(clip.start_s * LISTEN_RATE_HZ)
-    there = listening[start : start + len(speaks) * heard]
-    return there[np.repeat(speaks, heard)[: len(there)]]
+def _part(listening: Samples, clip: Placed) -> Samples:
+    return listening[round(clip.start_s * LISTEN_RATE_HZ) : round(clip.end_s * LISTEN_RATE_HZ)]
 
 
 def like(who: NDArray[np.float32], likeness: Likeness) -> float:
