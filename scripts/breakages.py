@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,14 @@ from clearspot.media import ffmpeg
 from clearspot.media.audio import Samples, for_listening
 from clearspot.media.loudness import decode_and_measure
 from clearspot.spot import DISCLOSURE_ID
-from clearspot.stages.speak import SPEECH_LEVEL_DB, Clip
+from clearspot.stages.speak import SPEECH_LEVEL_DB, Clip, _levelled, _trimmed
 from clearspot.timebase import RATE_HZ, samples, seconds
 from clearspot.timeline import Placed, Timeline
 from scripts.programmes import Programme
+from scripts.styles import said_by
 
+STRANGER = {"jf_tebukuro": 1.0}
+"""A voice that is clearly not the house's (docs/measurements.md has the others)."""
 MARKED = "watermark-detected"
 OTHER_LANGUAGE = {"es-ES": "it-IT", "it-IT": "pt-BR", "pt-BR": "en-US"}
 WITHOUT = {"es": ("sin ", "con "), "it": ("senza ", "con "), "pt": ("sem ", "com ")}
@@ -111,6 +115,25 @@ def saying(words: Callable[[Programme, Clip], str]) -> Make:
         return _fitted(programme, clips)
 
     return sounding(sound)
+
+
+def in_another_voice(whose: Callable[[Programme, Placed], bool]) -> Make:
+    """Some clips as another style of the same model says them, in their time and at their level."""
+
+    def change(programme: Programme, clip: Placed) -> Placed:
+        if not whose(programme, clip):
+            return clip
+        say = partial(said_by, STRANGER, programme.job.studio, programme.locale, clip.text, RATE_HZ)
+        natural = _trimmed(say())
+        sound = (
+            _trimmed(say(speed=1.05 * len(natural) / len(clip.samples)))
+            if len(natural) > len(clip.samples)
+            else natural
+        )
+        sound = _levelled(sound)[: len(clip.samples)]
+        return replace(clip, samples=np.pad(sound, (0, len(clip.samples) - len(sound))))
+
+    return with_clips(change)
 
 
 def _fitted(programme: Programme, clips: Iterable[Clip]) -> Samples:

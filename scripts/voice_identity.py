@@ -14,20 +14,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 
-import numpy as np
-
-from clearspot.engines import kokoro
 from clearspot.engines.studio import Studio
 from clearspot.gate.speaker import Likeness, Speaker, compare
-from clearspot.media.audio import LISTEN_RATE_HZ, resample
-from clearspot.text.spoken import spoken_form
+from clearspot.media.audio import LISTEN_RATE_HZ
 from scripts.programmes import MARKETS, PROFILES, ads, open_workshop, programmes
+from scripts.styles import HOUSE, STYLES, said_by
 
-HOUSE = {"jf_gongitsune": 0.5, "jm_kumo": 0.5}
-STYLES = {
-    "house": HOUSE,
-    **{name: {name: 1.0} for name in ("jf_gongitsune", "jm_kumo", "jf_alpha", "jf_nezumi", "jf_tebukuro")},
-}
+MIXES = {"house": HOUSE, **{name: {name: 1.0} for name in STYLES}}
 
 
 def main() -> None:
@@ -41,7 +34,7 @@ def main() -> None:
             for profile in PROFILES:
                 made = programme.deliver(profile, shop.folder(f"{programme.name} {profile}"))
                 clips = made.expected.timeline.clips
-                for style in STYLES:
+                for style in MIXES:
                     itself = known(style, programme.locale, words)
                     found[style].append(compare(made.candidate.listening, clips, encoder, itself))
     print("| measured against | disclosure | lines | least line | least short line |")
@@ -58,14 +51,7 @@ def main() -> None:
 
 def likeness(studio: Studio, style: str, locale: str, text: str) -> Likeness:
     """How a style sounds, as the gate finds it out of a voice: by a disclosure's words."""
-
-    def bytes_of(model: str) -> bytes:
-        return next(iter(studio.weights.resolve(model, commercial=True).values())).read()
-
-    model = studio.once("measured", lambda: kokoro._open(bytes_of("kokoro-82m-int8")))
-    mean = kokoro._mean_style(bytes_of("kokoro-styles"), STYLES[style], "measured")
-    sound, rate_hz = model.create(spoken_form(text, locale), voice=mean, lang=kokoro.LANGUAGES[locale])
-    heard = resample(np.asarray(sound, np.float32), rate_hz, LISTEN_RATE_HZ)
+    heard = said_by(MIXES[style], studio, locale, text, LISTEN_RATE_HZ)
     return Likeness("spoken", studio.speaker_encoder().embed(heard))
 
 

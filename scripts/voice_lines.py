@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from clearspot.config import DisclosureWording, load_wordings
-from clearspot.engines import kokoro
 from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.engines.studio import Studio
 from clearspot.gate.speaker import Likeness, like
@@ -27,6 +26,7 @@ from clearspot.project import Project
 from clearspot.text.spoken import spoken_form
 from clearspot.trial import open_trial
 from scripts.bench_project import SPOT, bench_project
+from scripts.styles import HOUSE, STYLES, said_by
 
 SHORT = {
     "en-US": ("Only today.", "Thank you.", "Come and see.", "Thirty percent.", "Real coffee.", "Wait no longer."),
@@ -35,8 +35,6 @@ SHORT = {
     "pt-BR": ("Só hoje.", "Obrigada.", "Venha ver.", "Trinta por cento.", "Café de verdade.", "Não espere mais."),
 }
 VOICES = {"house": tuple(SHORT), "joe": ("en-US",)}
-STYLES = ("jf_gongitsune", "jm_kumo", "jf_alpha", "jf_nezumi", "jf_tebukuro")
-PARTS_OF_HOUSE = ("jf_gongitsune", "jm_kumo")
 UNDER_DB: Mapping[str, float | None] = {"alone": None, "music -20 dB": -20.0, "music -15 dB": -15.0}
 """How loud the demo's music is under the speech."""
 
@@ -54,7 +52,7 @@ def main() -> None:
             sayers = {name: functools.cache(say) for name, say in (ours | styles(studio)).items()}
             print(f"| voice | | said by | {' | '.join(UNDER_DB)} |\n|---|---|---|{len(UNDER_DB) * '---|'}")
             for voice, kind in itertools.product(VOICES, ("sentence", "short lines")):
-                near = PARTS_OF_HOUSE if voice == "house" else ()
+                near = tuple(HOUSE) if voice == "house" else ()
                 others = [name for name in STYLES if name not in near]
                 for told, names in (("itself", [voice]), ("the two it is made of", near), ("others", others)):
                     pairs = list(spoken(load_wordings(project), sayers, voice, names, kind))
@@ -79,18 +77,8 @@ def voice_of(project: Project, studio: Studio, voice: str) -> Say:
 def styles(studio: Studio) -> dict[str, Say]:
     """Kokoro's own styles."""
 
-    def bytes_of(model: str) -> bytes:
-        return next(iter(studio.weights.resolve(model, commercial=True).values())).read()
-
-    model, vectors = kokoro._open(bytes_of("kokoro-82m-int8")), bytes_of("kokoro-styles")
-
     def sayer(name: str) -> Say:
-        def say(text: str, locale: str) -> Samples:
-            style = kokoro._mean_style(vectors, {name: 1.0}, "measured")
-            sound, rate_hz = model.create(spoken_form(text, locale), voice=style, lang=kokoro.LANGUAGES[locale])
-            return resample(np.asarray(sound, np.float32), rate_hz, LISTEN_RATE_HZ)
-
-        return say
+        return lambda text, locale: said_by({name: 1.0}, studio, locale, text, LISTEN_RATE_HZ)
 
     return {name: sayer(name) for name in STYLES}
 
