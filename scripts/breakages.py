@@ -97,7 +97,11 @@ def of_disclosure(change: Callable[[Samples], Samples]) -> Make:
 
 def of_line(change: Callable[[Samples], Samples]) -> Make:
     """The second line's samples changed."""
-    return with_clips(lambda p, clip: _sounding(clip, change) if clip.line_id == p.clips[2].line_id else clip)
+    return with_clips(lambda p, clip: _sounding(clip, change) if is_second_line(p, clip) else clip)
+
+
+def is_second_line(programme: Programme, clip: Placed) -> bool:
+    return clip.line_id == programme.clips[2].line_id
 
 
 def _sounding(clip: Placed, change: Callable[[Samples], Samples]) -> Placed:
@@ -124,13 +128,8 @@ def in_another_voice(whose: Callable[[Programme, Placed], bool]) -> Make:
         if not whose(programme, clip):
             return clip
         say = partial(said_by, STRANGER, programme.job.studio, programme.locale, clip.text, RATE_HZ)
-        natural = _trimmed(say())
-        sound = (
-            _trimmed(say(speed=1.05 * len(natural) / len(clip.samples)))
-            if len(natural) > len(clip.samples)
-            else natural
-        )
-        sound = _levelled(sound)[: len(clip.samples)]
+        longer = len(_trimmed(say())) / len(clip.samples)
+        sound = _levelled(_trimmed(say(speed=max(1.0, 1.05 * longer))))[: len(clip.samples)]
         return replace(clip, samples=np.pad(sound, (0, len(clip.samples) - len(sound))))
 
     return with_clips(change)
@@ -371,6 +370,8 @@ BREAKAGES: tuple[Breakage, ...] = (
         or_rule="disclosure-heard",
     ),
     Breakage("one line in another language", "lines-heard", in_another_language(1)),
+    Breakage("all in another voice", "speaker-consented", in_another_voice(lambda *_: True)),
+    Breakage("one line in another voice", "speaker-consented", in_another_voice(is_second_line)),
     Breakage("wrong price or number", "lines-heard", saying(another_number)),
     Breakage("a denial lost", "lines-heard", saying(no_denial), has_denial),
     Breakage("another brand", "lines-heard", saying(another_name)),

@@ -1,4 +1,4 @@
-"""The styles that Kokoro ships, to measure with: published, nobody's, and spoken without a grant because nothing is kept."""
+"""The styles that Kokoro ships, to measure with. They are published and nobody's; nothing that they say is kept."""
 
 from __future__ import annotations
 
