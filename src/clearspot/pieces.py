@@ -19,6 +19,7 @@ from typing import Any
 from clearspot import __version__, inline, job, pipeline
 from clearspot.consent.registry import load_voice
 from clearspot.delivery import Outcome
+from clearspot.engines.kept import LARGE_KEPT, Kept
 from clearspot.engines.studio import Studio
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.gate.rules import Finding
@@ -105,8 +106,8 @@ def piece_of(whole: Job, workshop: Path, locale: str = "") -> Piece:
 _turn = threading.Lock()
 """A worker process makes one piece at a time: it has one thread for engines, and one studio to stop."""
 
-_studios: dict[str, tuple[str, Studio]] = {}
-"""By project: what its engines depend on, and the studio that has them loaded."""
+_studios: Kept[Studio] = Kept(LARGE_KEPT)
+"""By what its engines depend on: the studio that has them loaded. A worker that serves many projects keeps the last."""
 
 
 def hear(piece: Piece) -> str:
@@ -147,25 +148,22 @@ def _at_work(piece: Piece) -> Iterator[Job]:
         if not (Path(piece.workshop) / GOING).exists():
             raise _stopped(piece)
         project = project_at(Path(piece.root))
-        studio = _studio_of(project)
-        studio.go_on()
-        here = _open(piece, project, studio)
-        with _while_wanted(piece, studio):
-            yield here
+        alone = replace(project, settings=project.settings.model_copy(update={"workers": 1}))
+        with _studios.lent(_engines_of(alone), lambda: job.open_studio(alone)) as studio:
+            studio.go_on()
+            here = _open(piece, project, studio)
+            with _while_wanted(piece, studio):
+                yield here
 
 
-def _studio_of(project: Project) -> Studio:
-    """The engines of this process for a project: loaded once, for as long as what they depend on stays the same."""
-    alone = replace(project, settings=project.settings.model_copy(update={"workers": 1}))
-    depends = sha256_json([
-        alone.settings.model_dump(mode="json", include={"recogniser", "recogniser_engine", "engines", "models_dir"}),
+def _engines_of(project: Project) -> str:
+    """What the engines of a project depend on: they are loaded once for as long as it stays the same."""
+    return sha256_json([
+        str(project.root),
+        project.settings.model_dump(mode="json", include={"recogniser", "recogniser_engine", "engines", "models_dir"}),
         sha256_bytes(project.config("models.yaml").read_bytes()),
         project.offline,
     ])  # fmt: skip
-    known = _studios.get(str(project.root))
-    if known is None or known[0] != depends:
-        _studios[str(project.root)] = known = (depends, job.open_studio(alone))
-    return known[1]
 
 
 def _open(piece: Piece, project: Project, studio: Studio) -> Job:

@@ -16,7 +16,7 @@ four are seldom too few. Each more would be memory for as long as the process li
 or Kokoro one or two seconds (docs/measurements.md)."""
 
 LARGE_KEPT = 2
-"""The same for voices of torch: the checkpoint of XTTS alone has nearly 2 GB."""
+"""The same for voices of torch (the checkpoint of XTTS alone has nearly 2 GB), and for all engines of a project."""
 
 SMALL_KEPT = 64
 """The same for what takes less than a megabyte: a style, what was heard in a recording."""
