@@ -101,7 +101,7 @@ def spread(
     for itself, said in pairs:
         heard = said if under_db is None else over(said, bed, under_db, places)
         (who,) = encoder.embed_each([heard])
-        found.append(like(who, Likeness("spoken", encoder.embed(itself))))
+        found.append(like(who.sum(axis=0), Likeness("spoken", encoder.embed(itself))))
     return f"{min(found):.2f} to {max(found):.2f}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
 import json
 import os
 import threading
@@ -149,11 +150,17 @@ def _at_work(piece: Piece) -> Iterator[Job]:
             raise _stopped(piece)
         project = project_at(Path(piece.root))
         alone = replace(project, settings=project.settings.model_copy(update={"workers": 1}))
-        with _studios.lent(_engines_of(alone), lambda: job.open_studio(alone)) as studio:
+        with _studios.lent(_engines_of(alone), lambda: _opened(alone)) as studio:
             studio.go_on()
             here = _open(piece, project, studio)
             with _while_wanted(piece, studio):
                 yield here
+
+
+def _opened(project: Project) -> Studio:
+    """A studio, after what was let go is really gone: engines know their studio, which knows them."""
+    gc.collect()
+    return job.open_studio(project)
 
 
 def _engines_of(project: Project) -> str:

@@ -156,7 +156,7 @@ def sweep(
         foresight.forget()  # that took its time
         return replace(result, warnings=(*planned.warnings, *result.warnings), waiting=_waits(planned))
 
-    if hands.spots == 1:  # in this thread, which is the one that signals reach
+    if hands.spots == 1:  # in this thread: no more threads than need be
         for folder, planned in plans(desk, takewhile(lambda _: go_on(), folders), out, foresight):
             yield _settled(folder, planned, wanted) or begin(folder, cast(SpotPlan, planned))
         return

@@ -20,8 +20,9 @@ from clearspot.errors import BadInput
 MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake or an attack."""
 
-KEPT = 64
-"""Of so many texts the values are remembered: text is small, and what is read anew for every deliverable is few."""
+KEPT, KEPT_CHARACTERS = 64, 50_000
+"""Of so many texts the values are remembered, if they are no longer than that: what is read again and again is few and
+short."""
 
 READ_OTHERWISE = frozenset("\ufeff\x85\u2028\u2029\r\t|>")
 """Characters in which libyaml may see something else than PyYAML's own parser: marks, tabs, line ends, block
@@ -141,7 +142,7 @@ def parse_yaml(text: str, where: str) -> Any:
         BadInput: It is not YAML, or uses what is not allowed; the message has line and column.
     """
     try:
-        return copy.deepcopy(_parsed(text))
+        return copy.deepcopy(_remembered(text)) if len(text) <= KEPT_CHARACTERS else _parsed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -151,13 +152,15 @@ def parse_yaml(text: str, where: str) -> Any:
         raise BadInput("is not the YAML we read: nested too deep or malformed.", where=where) from error
 
 
-@functools.lru_cache(KEPT)
 def _parsed(text: str) -> Any:
-    """The plain values of YAML text, and remembered: a run reads the same records over and over, and they stay so."""
     if not READ_OTHERWISE & set(text):
         with contextlib.suppress(yaml.YAMLError, RecursionError, ValueError, OverflowError):
             return yaml.load(text, Loader=_FastLoader)  # noqa: S506  (both are SafeLoaders)
     return yaml.load(text, Loader=_Loader)  # noqa: S506
+
+
+_remembered = functools.lru_cache(KEPT)(_parsed)
+"""A run reads the same records from the disk over and over, and they seldom change."""
 
 
 def load_model(kind: type[M], path: Path, *, remedy: str = "") -> M:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
@@ -32,9 +32,9 @@ class Likeness:
 class Speaker:
     """How like the voice the speech is: cosine similarities, 1 for the same, None where there is too little to tell.
 
-    ``disclosure`` is that of every disclosure together, ``lines`` that of every line, ``least`` the line that is least
-    like it, with how like it is; ``short`` the same of lines that say too little by themselves and were heard over and
-    over (0: nobody is heard).
+    ``disclosure`` is that of the disclosure, or of the least like it where it is said several times; ``lines`` that of
+    all lines together, each for as long as it is; ``least`` the line that is least like the voice, with how like it is;
+    ``short`` the same of lines that say too little by themselves and were heard over and over (0: nobody is heard).
     """
 
     kind: LikenessKind
@@ -60,17 +60,21 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
     lines = {clip.line_id: piece for clip, piece in zip(clips, pieces, strict=True) if clip.line_id != DISCLOSURE_ID}
     enough = encoder.enough_s * LISTEN_RATE_HZ
 
-    def together(all_of: Collection[_Piece]) -> float | None:
-        heard = [piece for piece in all_of if len(piece.who)]
-        too_little = not heard or sum(piece.length for piece in heard) < enough
-        return None if too_little else like(np.concatenate([piece.who for piece in heard]), likeness)
+    def together(pieces: Iterable[_Piece]) -> float | None:
+        heard = [piece for piece in pieces if len(piece.who)]
+        if sum(piece.length for piece in heard) < enough:
+            return None
+        whole = np.sum([piece.length * piece.who.mean(axis=0) for piece in heard], axis=0)
+        return like(whole, likeness)
 
-    def least(told: Mapping[str, _Piece]) -> tuple[str, float] | None:
-        return min(((line, like(piece.who, likeness)) for line, piece in told.items()), key=itemgetter(1), default=None)
+    def least(pieces: Mapping[str, _Piece]) -> tuple[str, float] | None:
+        found = {line: like(piece.who.sum(axis=0), likeness) for line, piece in pieces.items()}
+        return min(found.items(), key=itemgetter(1), default=None)
 
+    each = [together([piece]) for piece in disclosures]
     return Speaker(
         likeness.kind,
-        together(disclosures),
+        None if None in each else min(one for one in each if one is not None),
         together(lines.values()),
         least({line: piece for line, piece in lines.items() if piece.length >= enough}),
         least({line: piece for line, piece in lines.items() if piece.length < enough}),
@@ -78,7 +82,7 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
 
 
 class _Piece(NamedTuple):
-    """A clip's speech: how many samples it is, and who is heard in each stretch of it, shape (stretches, 256)."""
+    """A clip in a file: how many samples it is, and who is heard in each stretch of it, shape (stretches, 256)."""
 
     length: int
     who: NDArray[np.float32]
@@ -89,12 +93,11 @@ def _part(listening: Samples, clip: Placed) -> Samples:
 
 
 def like(who: NDArray[np.float32], likeness: Likeness) -> float:
-    """How like a voice some speech is: their cosine similarity; 0 where nobody is heard.
+    """How like a voice a speaker is: their cosine similarity; 0 where nobody is heard.
 
     Args:
-        who: The speaker in each stretch of it, float32, shape (stretches, 256).
+        who: The speaker, float32, shape (256,), of any length.
         likeness: How the voice sounds.
     """
-    whole = who.sum(axis=0)
-    length = float(np.linalg.norm(whole))
-    return float(np.dot(whole, likeness.embedding)) / length if length > 0 else 0.0
+    length = float(np.linalg.norm(who))
+    return float(np.dot(who, likeness.embedding)) / length if length > 0 else 0.0
