@@ -56,6 +56,18 @@ def refusal(folder: Path, text: str | bytes) -> str:
     return told
 
 
+@pytest.mark.parametrize("filler", ["", "x" * 60_000])
+def test_what_is_read_twice_is_the_same_and_nobody_elses(folder: Path, filler: str) -> None:
+    path = write(folder, f"names: [one, two]\nfiller: '{filler}'\n")
+    load_yaml(path)["names"].append("three")
+    assert load_yaml(path)["names"] == ["one", "two"]
+
+
+def test_what_changed_is_read_anew(folder: Path) -> None:
+    assert load_yaml(write(folder, "count: 1\n")) == {"count": 1}
+    assert load_yaml(write(folder, "count: 2\n")) == {"count": 2}
+
+
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 NOT_THE_YAML_WE_READ = {
