@@ -16,7 +16,7 @@ from clearspot.engines.protocols import SpeakerEncoder
 from clearspot.engines.weights import Weights
 from clearspot.errors import BadInput, MachineFault
 from clearspot.files import PinnedFile
-from clearspot.gate.speaker import Likeness, compare
+from clearspot.gate.speaker import Likeness, Speaker, compare
 from clearspot.hashing import sha256_file
 from clearspot.identity import DOMAIN, likeness_of
 from clearspot.media.audio import LISTEN_RATE_HZ, Samples
@@ -88,6 +88,8 @@ def test_where_nobody_is_heard_it_is_nobody_whom_we_know() -> None:
     sound, clips = listening(disclosure=0.1, hook=0.1)
     found = compare(sound[: LISTEN_RATE_HZ // 2], clips, ENCODER, NORA)  # the file ends before it was all said
     assert (found.disclosure, found.lines, found.short) == (None, None, ("hook", 0.0))
+    assert compare(sound, clips[1:], ENCODER, NORA).disclosure is None
+    assert compare(sound, [], ENCODER, NORA) == Speaker("spoken", None, None, None, None)
 
 
 def test_a_line_that_says_too_little_counts_by_itself_and_with_the_others() -> None:

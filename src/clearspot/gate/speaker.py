@@ -74,7 +74,7 @@ def compare(listening: Samples, clips: Iterable[Placed], encoder: SpeakerEncoder
     each = [together([piece]) for piece in disclosures]
     return Speaker(
         likeness.kind,
-        None if None in each else min(one for one in each if one is not None),
+        None if None in each else min((one for one in each if one is not None), default=None),
         together(lines.values()),
         least({line: piece for line, piece in lines.items() if piece.length >= enough}),
         least({line: piece for line, piece in lines.items() if piece.length < enough}),
