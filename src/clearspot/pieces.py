@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import gc
 import json
 import os
 import threading
@@ -20,7 +19,7 @@ from typing import Any
 from clearspot import __version__, inline, job, pipeline
 from clearspot.consent.registry import load_voice
 from clearspot.delivery import Outcome
-from clearspot.engines.kept import LARGE_KEPT, Kept
+from clearspot.engines.kept import LARGE_KEPT
 from clearspot.engines.studio import Studio
 from clearspot.errors import BadInput, ClearspotError, MachineFault, Refused
 from clearspot.gate.rules import Finding
@@ -107,8 +106,8 @@ def piece_of(whole: Job, workshop: Path, locale: str = "") -> Piece:
 _turn = threading.Lock()
 """A worker process makes one piece at a time: it has one thread for engines, and one studio to stop."""
 
-_studios: Kept[Studio] = Kept(LARGE_KEPT)
-"""By what its engines depend on: the studio that has them loaded. A worker that serves many projects keeps the last."""
+_studios: dict[str, tuple[str, Studio]] = {}
+"""By project, the last few that were served: what its engines depend on, and the studio that has them loaded."""
 
 
 def hear(piece: Piece) -> str:
@@ -149,28 +148,32 @@ def _at_work(piece: Piece) -> Iterator[Job]:
         if not (Path(piece.workshop) / GOING).exists():
             raise _stopped(piece)
         project = project_at(Path(piece.root))
-        alone = replace(project, settings=project.settings.model_copy(update={"workers": 1}))
-        with _studios.lent(_engines_of(alone), lambda: _opened(alone)) as studio:
-            studio.go_on()
-            here = _open(piece, project, studio)
-            with _while_wanted(piece, studio):
-                yield here
+        studio = _studio_of(project)
+        studio.go_on()
+        here = _open(piece, project, studio)
+        with _while_wanted(piece, studio):
+            yield here
 
 
-def _opened(project: Project) -> Studio:
-    """A studio, after what was let go is really gone: engines know their studio, which knows them."""
-    gc.collect()
-    return job.open_studio(project)
-
-
-def _engines_of(project: Project) -> str:
-    """What the engines of a project depend on: they are loaded once for as long as it stays the same."""
-    return sha256_json([
-        str(project.root),
-        project.settings.model_dump(mode="json", include={"recogniser", "recogniser_engine", "engines", "models_dir"}),
+def _studio_of(project: Project) -> Studio:
+    """The engines of this process for a project: loaded once, for as long as what they depend on stays the same."""
+    alone = replace(project, settings=project.settings.model_copy(update={"workers": 1}))
+    depends = sha256_json([
+        alone.settings.model_dump(mode="json", include={"recogniser", "recogniser_engine", "engines", "models_dir"}),
         sha256_bytes(project.config("models.yaml").read_bytes()),
         project.offline,
     ])  # fmt: skip
+    root = str(project.root)
+    known = _studios.pop(root, None)
+    if known is None or known[0] != depends:
+        gone = [known] if known else []
+        while len(_studios) >= LARGE_KEPT:
+            gone.append(_studios.pop(next(iter(_studios))))
+        for _, studio in gone:
+            studio.empty()
+        known = (depends, job.open_studio(alone))
+    _studios[root] = known  # the last one is the one that was used last
+    return known[1]
 
 
 def _open(piece: Piece, project: Project, studio: Studio) -> Job:

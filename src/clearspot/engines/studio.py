@@ -85,6 +85,10 @@ class Studio:
         self._closed = True
         self.stop()
 
+    def empty(self) -> None:
+        """Let go of the engines: they know the studio, which knows them. Whoever asks for one again loads it anew."""
+        self._made.clear()
+
     def speech(self, name: str) -> SpeechEngine:
         """The speech engine of that name.
 
