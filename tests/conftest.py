@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -43,6 +44,13 @@ from clearspot.yamlfile import dump_yaml, load_model
 CHECKOUT = Path(__file__).parents[1]
 DEMO = CHECKOUT / "spots" / "lumen-coffee"
 NOW = dt.datetime(2026, 11, 22, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_interrupts() -> None:
+    """A shell that starts the tests in the background has SIGINT ignored, and so would be all that they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
