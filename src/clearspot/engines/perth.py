@@ -135,8 +135,9 @@ class PerthWatermarker:
     def run(self, network: str, bands: NDArray[np.float32]) -> NDArray[np.float32]:
         """One of the networks alone: levels, shape (frames, 128), to what it says, shape (frames, 128 or 2)."""
         session = self._ready()[network]
-        said: NDArray[np.float32] = session.run(["said"], {"bands": np.ascontiguousarray(bands.T)[None, :, None]})[0]
-        return said[0, :, 0].T
+        given = np.ascontiguousarray(bands.T).reshape(1, BANDS, *_lines(network), -1)
+        said: NDArray[np.float32] = session.run(["said"], {"bands": given})[0]
+        return said.reshape(said.shape[1], -1).T
 
     def _ready(self) -> Mapping[str, Any]:
         with self._lock:
@@ -177,6 +178,14 @@ def _check(samples: Samples) -> None:
 # --- the networks ------------------------------------------------------------------------------------------------
 
 
+def _lines(network: str) -> tuple[int, ...]:
+    """The decoders look at an image of one line: for images, ONNX Runtime has the faster convolution.
+
+    The encoder does not: the last bits of its marks would be others, and with them every deliverable.
+    """
+    return () if network == "encoder" else (1,)
+
+
 def _load(files: Mapping[str, bytes]) -> dict[str, Any]:
     import onnxruntime
 
@@ -190,7 +199,7 @@ def _load(files: Mapping[str, bytes]) -> dict[str, Any]:
         tensors = read_tensors(files[CHECKPOINT], CHECKPOINT)
         return {
             name: onnxruntime.InferenceSession(
-                _graph(tensors, stack, outputs), options, providers=["CPUExecutionProvider"]
+                _graph(tensors, stack, outputs, _lines(name)), options, providers=["CPUExecutionProvider"]
             )
             for name, (stack, outputs) in stacks.items()
         }
@@ -201,11 +210,8 @@ def _load(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise MachineFault(f"the watermark's networks cannot be loaded: {reason}", where=CHECKPOINT) from error
 
 
-def _graph(tensors: Mapping[str, NDArray[Any]], stack: str, outputs: int) -> bytes:
-    """One stack of convolutions in ONNX: ``bands`` (1, 128, 1, frames) to ``said`` (1, outputs, 1, frames).
-
-    Like an image of one line: for images, ONNX Runtime has the faster convolution.
-    """
+def _graph(tensors: Mapping[str, NDArray[Any]], stack: str, outputs: int, lines: tuple[int, ...]) -> bytes:
+    """One stack of convolutions in ONNX: ``bands`` (1, 128, lines, frames) to ``said`` (1, outputs, lines, frames)."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
     nodes, weights, channels, last = [], [], BANDS, DEPTH - 1
@@ -215,19 +221,20 @@ def _graph(tensors: Mapping[str, NDArray[Any]], stack: str, outputs: int) -> byt
         weight = _tensor(tensors, f"{stack}.{layer}.conv.weight", (made, channels, kernel))
         bias = _tensor(tensors, f"{stack}.{layer}.conv.bias", (made,))
         weights += [
-            numpy_helper.from_array(weight[:, :, None], f"w{layer}"),
+            numpy_helper.from_array(weight.reshape(made, channels, *lines, kernel), f"w{layer}"),
             numpy_helper.from_array(bias, f"b{layer}"),
         ]
         given, sums = f"in{layer}" if layer else "bands", f"sums{layer}" if layer < last else "said"
-        nodes.append(helper.make_node("Conv", [given, f"w{layer}", f"b{layer}"], [sums], pads=[0, kernel // 2] * 2))
+        pads = [*(0 for _ in lines), kernel // 2] * 2
+        nodes.append(helper.make_node("Conv", [given, f"w{layer}", f"b{layer}"], [sums], pads=pads))
         if layer < last:
             nodes.append(helper.make_node("LeakyRelu", [sums], [f"in{layer + 1}"], alpha=0.01))
         channels = made
     graph = helper.make_graph(
         nodes,
         stack,
-        [helper.make_tensor_value_info("bands", TensorProto.FLOAT, [1, BANDS, 1, "frames"])],
-        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [1, outputs, 1, "frames"])],
+        [helper.make_tensor_value_info("bands", TensorProto.FLOAT, [1, BANDS, *lines, "frames"])],
+        [helper.make_tensor_value_info("said", TensorProto.FLOAT, [1, outputs, *lines, "frames"])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
