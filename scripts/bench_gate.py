@@ -26,7 +26,7 @@ from clearspot.text.match import match_lines
 from scripts.programmes import PROFILES, Programme, open_workshop, programmes
 
 AD, LOCALE = "marina", "es-ES"
-ROUNDS = 7
+ROUNDS = 15
 GATE_BAR = 1.3
 RATIO = "gate / recognition"
 
