@@ -39,7 +39,7 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 
 def parts_of(programme: Programme, made: Made) -> dict[str, Callable[[], object]]:
-    """Each thing that the gate does, by itself; the first is the whole, the second the pass that counts."""
+    """Each thing that the gate does, by itself, the whole among it."""
     studio, candidate, timeline = programme.job.studio, made.candidate, made.expected.timeline
     clips, disclosures = timeline.clips, timeline.disclosures
     recogniser, watermarker, encoder = studio.recogniser(), studio.watermarker(), studio.speaker_encoder()
@@ -60,7 +60,7 @@ def parts_of(programme: Programme, made: Made) -> dict[str, Callable[[], object]
 
 
 def measured(programme: Programme, made: Made, rounds: int) -> dict[str, float]:
-    """The median of each part in seconds, and of the first against the second.
+    """The median of each part in seconds, and of the whole gate against its recognition.
 
     They are taken by turns, and each round has its own ratio: a machine may get slower while we look.
     """
@@ -69,7 +69,7 @@ def measured(programme: Programme, made: Made, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, call in parts.items():
             times[name].append(seconds_of(call))
-    ratios = (gate / pass_alone for gate, pass_alone in zip(*list(times.values())[:2], strict=True))
+    ratios = (gate / alone for gate, alone in zip(times["the whole gate"], times["recognition"], strict=True))
     return {name: statistics.median(taken) for name, taken in times.items()} | {RATIO: statistics.median(ratios)}
 
 

@@ -28,7 +28,7 @@ from clearspot.timeline import Placed, Timeline
 from scripts.programmes import Programme
 from scripts.styles import said_by
 
-STRANGER = {"jf_tebukuro": 1.0}
+OTHER_VOICE = {"jf_tebukuro": 1.0}
 """A voice that is clearly not the house's (docs/measurements.md has the others)."""
 MARKED = "watermark-detected"
 OTHER_LANGUAGE = {"es-ES": "it-IT", "it-IT": "pt-BR", "pt-BR": "en-US"}
@@ -127,7 +127,7 @@ def in_another_voice(whose: Callable[[Programme, Placed], bool]) -> Make:
     def change(programme: Programme, clip: Placed) -> Placed:
         if not whose(programme, clip):
             return clip
-        say = partial(said_by, STRANGER, programme.job.studio, programme.locale, clip.text, RATE_HZ)
+        say = partial(said_by, OTHER_VOICE, programme.job.studio, programme.locale, clip.text, RATE_HZ)
         longer = len(_trimmed(say())) / len(clip.samples)
         sound = _levelled(_trimmed(say(speed=max(1.0, 1.05 * longer))))[: len(clip.samples)]
         return replace(clip, samples=np.pad(sound, (0, len(clip.samples) - len(sound))))
